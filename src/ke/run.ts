@@ -1,0 +1,150 @@
+/**
+ * The run loop: which processor goes next, which thread it runs, and what its suspension means.
+ *
+ * The processor with the smallest virtual clock runs next, so several processors interleave the same way in every run.
+ * When nothing can run, the clocks jump to the next timer.
+ */
+import { ThreadState } from "../abi/ke.ts";
+import type { Kernel } from "../kernel.ts";
+import { assert } from "../rtl/assert.ts";
+import { BugCheckSignal } from "./bugcheck.ts";
+import type { KThread } from "./objects.ts";
+import { bestReadyThread, enqueueReady, takeReadyThread } from "./ready.ts";
+import type { Kprcb } from "./state.ts";
+import { expireTimers } from "./timer.ts";
+import { nextTimer } from "./timers.ts";
+
+/**
+ * Why {@link KiRun} came back. `idle`: nothing can run and no timer is pending. `bugcheck`: see `k.ke.bugCheck`.
+ * `turns`: the given number of turns was used up; call again to go on. `time`: virtual time would pass the limit.
+ */
+export type RunEnd = "idle" | "bugcheck" | "turns" | "time";
+
+export interface RunLimits {
+  /** Turns (stays on a processor) before it comes back. */
+  readonly turns: number;
+  /** Nanoseconds of virtual time; Infinity for none. */
+  readonly untilNs: number;
+  /** Asked after every turn; true ends the run as "turns". */
+  readonly stop: () => boolean;
+}
+
+/** Runs the machine. A bugcheck is the only thing that is caught here. */
+export function KiRun(k: Kernel, limits: RunLimits): RunEnd {
+  try {
+    return runTurns(k, limits);
+  } catch (error) {
+    if (error instanceof BugCheckSignal) return "bugcheck";
+    throw error;
+  }
+}
+
+function runTurns(k: Kernel, limits: RunLimits): RunEnd {
+  if (k.ke.bugCheck !== null) return "bugcheck";
+  for (let turn = 0; turn < limits.turns; turn++) {
+    const prcb = pickProcessor(k);
+    if (prcb === null) {
+      const jump = advanceToNextTimer(k, limits.untilNs);
+      if (jump !== null) return jump;
+      continue;
+    }
+    k.ke.prcb = prcb;
+    if (prcb.clock > limits.untilNs) return "time";
+    const due = nextTimer(k);
+    if (due !== null && due.dueTime * 100 <= prcb.clock) expireTimers(k);
+    selectThread(k, prcb);
+    const thread = prcb.currentThread;
+    if (thread !== null) runThread(k, prcb, thread);
+    if (limits.stop()) return "turns";
+  }
+  return "turns";
+}
+
+/** The processor with the smallest clock among those that have something to run, or null. */
+function pickProcessor(k: Kernel): Kprcb | null {
+  let best: Kprcb | null = null;
+  for (const prcb of k.ke.prcbs) {
+    if (prcb.currentThread === null && !wakeIdleProcessor(k, prcb)) continue;
+    if (best === null || prcb.clock < best.clock) best = prcb;
+  }
+  return best;
+}
+
+/** An idle processor takes part if a thread is ready for it, at the time at which that thread became ready. */
+function wakeIdleProcessor(k: Kernel, prcb: Kprcb): boolean {
+  if (k.ke.readySummary === 0) return false;
+  const thread = bestReadyThread(k, prcb);
+  if (thread === null) return false;
+  if (prcb.clock < thread.readyTime) prcb.clock = thread.readyTime;
+  return true;
+}
+
+/** Nothing can run: lets time pass. @returns why the run ends, or null to go on */
+function advanceToNextTimer(k: Kernel, untilNs: number): RunEnd | null {
+  const timer = nextTimer(k);
+  if (timer === null) return "idle";
+  const dueNs = timer.dueTime * 100;
+  if (dueNs > untilNs) return "time";
+  for (const prcb of k.ke.prcbs) if (prcb.clock < dueNs) prcb.clock = dueNs;
+  expireTimers(k);
+  return null;
+}
+
+/** Gives the processor its next thread, if it has none or a better one is ready. */
+function selectThread(k: Kernel, prcb: Kprcb): void {
+  const current = prcb.currentThread;
+  if (current !== null) {
+    if (!prcb.reschedule) return;
+    prcb.reschedule = false;
+    const best = bestReadyThread(k, prcb);
+    if (best === null || best.priority <= current.priority) return;
+    enqueueReady(k, current, true);
+    leave(prcb, current);
+  }
+  const next = takeReadyThread(k, prcb);
+  if (next === null) return;
+  k.ke.contextSwitches++;
+  next.state = ThreadState.Running;
+  prcb.currentThread = next;
+  prcb.irql = next.savedIrql;
+  prcb.reschedule = false;
+}
+
+function leave(prcb: Kprcb, thread: KThread): void {
+  thread.savedIrql = prcb.irql;
+  prcb.currentThread = null;
+}
+
+/** Runs the thread until it suspends. */
+function runThread(k: Kernel, prcb: Kprcb, thread: KThread): void {
+  const { continuation } = thread;
+  assert(continuation !== null, "a thread that runs has a continuation");
+  k.ke.currentThread = thread;
+  k.ke.upcalls.swapAddressSpace(k, thread);
+  const suspension = continuation.next();
+  k.ke.currentThread = null;
+  switch (suspension.value) {
+    case "wait":
+      leave(prcb, thread);
+      return;
+    case "preempt":
+      endTurn(k, prcb, thread);
+      return;
+    default:
+      leave(prcb, thread);
+      // The successor's switch-in: from here on nobody uses the dead thread's stack.
+      thread.continuation = null;
+      thread.swapBusy = false;
+  }
+}
+
+/** The thread's turn is over, or somebody better is ready: the next of its priority goes first. */
+function endTurn(k: Kernel, prcb: Kprcb, thread: KThread): void {
+  if (thread.quantum > 0) return;
+  thread.quantum = k.ke.quantumNs;
+  if (thread.priority > thread.basePriority && thread.priority < 16) thread.priority--;
+  const next = bestReadyThread(k, prcb);
+  if (next === null || next.priority < thread.priority) return;
+  enqueueReady(k, thread, false);
+  leave(prcb, thread);
+}

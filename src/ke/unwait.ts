@@ -1,0 +1,23 @@
+/** The end of a wait: unlink, say why, make ready. */
+import { ThreadState } from "../abi/ke.ts";
+import type { NtStatus } from "../abi/status.ts";
+import type { Kernel } from "../kernel.ts";
+import { assert } from "../rtl/assert.ts";
+import { removeEntry } from "../rtl/list.ts";
+import { emit } from "../sim/record.ts";
+import type { KThread } from "./objects.ts";
+import { boostPriority, KiReadyThread } from "./ready.ts";
+import { removeTimer } from "./timers.ts";
+
+/** Ends the thread's wait with `status`. */
+export function KiUnwaitThread(k: Kernel, thread: KThread, status: NtStatus, increment: number): void {
+  assert(thread.state === ThreadState.Waiting, "only a waiting thread is woken");
+  for (const block of thread.waitBlocks) removeEntry(block.entry);
+  thread.waitBlocks.length = 0;
+  removeTimer(k, thread.waitTimeout);
+  if (thread.queue !== null) thread.queue.currentCount++;
+  thread.waitStatus = status;
+  if (k.sim.record !== null) emit(k, { kind: "wait", act: "end", tid: thread.id, objects: [], status });
+  boostPriority(thread, increment);
+  KiReadyThread(k, thread);
+}

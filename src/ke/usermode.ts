@@ -1,0 +1,46 @@
+/**
+ * The seam between a thread and what it runs in user mode: x86 code on a processor, or a scripted program. Both enter
+ * the kernel the same way, so previous mode, user APCs and the kill work alike for both.
+ */
+import type { NtStatus } from "../abi/status.ts";
+import type { Kernel } from "../kernel.ts";
+import type { Blocking } from "../sim/blocking.ts";
+import type { KThread } from "./objects.ts";
+
+/** An exception as user mode sees it (`EXCEPTION_RECORD`). */
+export interface ExceptionRecord {
+  readonly code: NtStatus;
+  readonly flags: number;
+  readonly address: number;
+  readonly parameters: readonly number[];
+}
+
+/** A user APC on its way to user mode. */
+export interface UserApc {
+  /** Address of the routine, or null when `script` is set. */
+  readonly routine: number;
+  /** A scripted program's routine. */
+  readonly script: unknown;
+  readonly context: unknown;
+  readonly argument1: unknown;
+  readonly argument2: unknown;
+}
+
+/** What a stay in user mode ended with. */
+export type UserExit = "quantum" | "system-call" | "exception";
+
+/** A thread's user mode. It exists from the thread's creation until its object is deleted. */
+export interface UserContext {
+  /** Goes to user mode for at most `budget` nanoseconds (one instruction is one) and says why it came back. */
+  run(k: Kernel, thread: KThread, budget: number): UserExit;
+  /** Performs the system call that `run` came back for, with previous mode user, and delivers its result. */
+  systemCall(k: Kernel, thread: KThread): Blocking<void> | void;
+  /** The exception that `run` came back for. */
+  exception(k: Kernel, thread: KThread): ExceptionRecord;
+  /** Arranges that the next `run` starts in the user APC dispatcher. Fails if the user stack is not usable. */
+  enterApc(k: Kernel, thread: KThread, apc: UserApc): NtStatus;
+  /** Arranges that the next `run` starts in the user exception dispatcher. Fails if the user stack is not usable. */
+  enterException(k: Kernel, thread: KThread, record: ExceptionRecord): NtStatus;
+  /** Return address of the system call in progress, for death certificates; 0 if unknown. */
+  callerAddress(k: Kernel, thread: KThread): number;
+}

@@ -1,0 +1,45 @@
+/**
+ * What makes a run this run and no other: its errata, its injected failures, its sink for events, and the counter that
+ * names objects. All of it is decided before the machine boots.
+ */
+import type { KernelEvent } from "./record.ts";
+
+/** Receives every event in order. Null costs a test and a branch. */
+export type RecordSink = (event: KernelEvent) => void;
+
+/** A declared access to shared kernel state; what partial-order reduction computes independence from. */
+export interface Access {
+  /** Identity of the object: {@link ObjectBody.id} or a pid/tid-like number of the field's owner. */
+  readonly object: number;
+  readonly field: string;
+  readonly kind: "read" | "write" | "acquire" | "release";
+}
+
+export interface SimState {
+  /** Ids of the seed's defects that this machine reproduces (`D02`), for demonstration; empty by default. */
+  readonly errata: ReadonlySet<string>;
+  /** Where events go. */
+  record: RecordSink | null;
+  /** True while an explorer decides every step: then preemption points suspend. */
+  exploring: boolean;
+  /** The access that the thread suspended at a preemption point is about to make. */
+  pendingAccess: Access | null;
+  /** Last id given to an object. */
+  lastObjectId: number;
+}
+
+export interface SimOptions {
+  readonly errata?: Iterable<string>;
+  readonly record?: RecordSink;
+  readonly exploring?: boolean;
+}
+
+export function createSimState(options: SimOptions): SimState {
+  return {
+    errata: new Set(options.errata ?? []),
+    record: options.record ?? null,
+    exploring: options.exploring ?? false,
+    pendingAccess: null,
+    lastObjectId: 0,
+  };
+}
