@@ -20,8 +20,7 @@ export function NT_ERROR(status: NtStatus): boolean {
 }
 
 /** The answer of a routine that yields a value or fails with a status. */
-export type NtResult<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly status: NtStatus };
+export type NtResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly status: NtStatus };
 
 export function success<T>(value: T): NtResult<T> {
   return { ok: true, value };

@@ -12,7 +12,7 @@ import { firstOf, insertAfter, insertHead, insertTail, isListEmpty, removeEntry,
 import type { ListEntry } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { newObjectId } from "../sim/identity.ts";
-import { emit } from "../sim/record.ts";
+import { trace } from "../sim/record.ts";
 import { KeBugCheckEx } from "./bugcheck.ts";
 import { KeGetCurrentThread } from "./current.ts";
 import {
@@ -64,10 +64,16 @@ export function KeInitializeApc(apc: KApc, thread: KThread, init: ApcInit): void
  * Queues an APC and wakes its thread if NT would.
  * @returns false, with no side effect, if the thread takes no more APCs or the block is already queued
  */
-export function KeInsertQueueApc(k: Kernel, apc: KApc, argument1: unknown, argument2: unknown, increment: number): boolean {
+export function KeInsertQueueApc(
+  k: Kernel,
+  apc: KApc,
+  argument1: unknown,
+  argument2: unknown,
+  increment: number,
+): boolean {
   const thread = apc.thread;
   if (!thread.apcQueueable || apc.inserted) {
-    emit(k, { kind: "apc", act: "refused", tid: thread.id, mode: apc.apcMode, apc: apc.id });
+    if (k.sim.trace !== null) trace(k, { kind: "apc", act: "refused", tid: thread.id, mode: apc.apcMode, apc: apc.id });
     return false;
   }
   apc.systemArgument1 = argument1;
@@ -76,7 +82,7 @@ export function KeInsertQueueApc(k: Kernel, apc: KApc, argument1: unknown, argum
   apc.inserted = true;
   const state = apc.apcStateIndex === thread.apcStateIndex ? thread.apcState : thread.savedApcState;
   linkApc(apc, state);
-  emit(k, { kind: "apc", act: "queued", tid: thread.id, mode: apc.apcMode, apc: apc.id });
+  if (k.sim.trace !== null) trace(k, { kind: "apc", act: "queued", tid: thread.id, mode: apc.apcMode, apc: apc.id });
   if (apc.apcStateIndex === thread.apcStateIndex) signalApc(k, apc, thread, increment);
   return true;
 }
@@ -205,7 +211,7 @@ function* deliverUserApc(k: Kernel, thread: KThread): Blocking<void> {
 function dequeue(k: Kernel, apc: KApc, thread: KThread): ApcCall {
   removeEntry(apc.entry);
   apc.inserted = false;
-  emit(k, { kind: "apc", act: "delivered", tid: thread.id, mode: apc.apcMode, apc: apc.id });
+  if (k.sim.trace !== null) trace(k, { kind: "apc", act: "delivered", tid: thread.id, mode: apc.apcMode, apc: apc.id });
   return {
     normalRoutine: apc.normalRoutine,
     normalContext: apc.normalContext,
@@ -229,7 +235,7 @@ export function KeFlushQueueApc(k: Kernel, thread: KThread, mode: ProcessorMode)
   const flushed: KApc[] = [];
   for (let apc = removeHead(list); apc !== null; apc = removeHead(list)) {
     apc.inserted = false;
-    emit(k, { kind: "apc", act: "flushed", tid: thread.id, mode, apc: apc.id });
+    if (k.sim.trace !== null) trace(k, { kind: "apc", act: "flushed", tid: thread.id, mode, apc: apc.id });
     flushed.push(apc);
   }
   return flushed;

@@ -46,7 +46,7 @@ export function dequeueReady(k: Kernel, thread: KThread): void {
 /** The best ready thread that may run on `prcb`, left where it is. */
 export function bestReadyThread(k: Kernel, prcb: Kprcb): KThread | null {
   const bit = 1 << prcb.number;
-  for (let summary = k.ke.readySummary; summary !== 0; ) {
+  for (let summary = k.ke.readySummary; summary !== 0;) {
     const priority = 31 - Math.clz32(summary);
     const list = k.ke.readyListHeads[priority];
     assert(list !== undefined, "priorities are below 32");

@@ -4,7 +4,7 @@ import type { NtStatus } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
 import { removeEntry } from "../rtl/list.ts";
-import { emit } from "../sim/record.ts";
+import { trace } from "../sim/record.ts";
 import type { KThread } from "./objects.ts";
 import { boostPriority, KiReadyThread } from "./ready.ts";
 import { removeTimer } from "./timers.ts";
@@ -17,7 +17,7 @@ export function KiUnwaitThread(k: Kernel, thread: KThread, status: NtStatus, inc
   removeTimer(k, thread.waitTimeout);
   if (thread.queue !== null) thread.queue.currentCount++;
   thread.waitStatus = status;
-  if (k.sim.record !== null) emit(k, { kind: "wait", act: "end", tid: thread.id, objects: [], status });
+  if (k.sim.trace !== null) trace(k, { kind: "wait", act: "end", tid: thread.id, objects: [], status });
   boostPriority(thread, increment);
   KiReadyThread(k, thread);
 }

@@ -30,7 +30,7 @@ import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
 import { insertTail, isListEmpty } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
-import { emit } from "../sim/record.ts";
+import { trace } from "../sim/record.ts";
 import { deliverKernelApcs, kernelApcDeliverable } from "./apc.ts";
 import { KeBugCheckEx } from "./bugcheck.ts";
 import { KeGetCurrentThread } from "./current.ts";
@@ -165,9 +165,9 @@ export function beginWait(k: Kernel, thread: KThread, options: WaitOptions): voi
   thread.alertable = options.alertable;
   thread.waitReason = options.reason;
   thread.waitIrql = k.ke.prcb.irql;
-  if (k.sim.record !== null) {
+  if (k.sim.trace !== null) {
     const ids = thread.waitBlocks.map((waitBlock) => waitBlock.object.id);
-    emit(k, { kind: "wait", act: "begin", tid: thread.id, objects: ids, status: 0 });
+    trace(k, { kind: "wait", act: "begin", tid: thread.id, objects: ids, status: 0 });
   }
   if (thread.queue !== null) activateWaiterQueue(k, thread.queue);
 }

@@ -6,7 +6,7 @@ import { DispatcherType, WaitAny } from "../abi/ke.ts";
 import { ntStatus } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
 import { insertTail } from "../rtl/list.ts";
-import { emit } from "../sim/record.ts";
+import { trace } from "../sim/record.ts";
 import { type DispatcherHeader, KMutant, type KThread, type KWaitBlock } from "./objects.ts";
 import { KiUnwaitThread } from "./unwait.ts";
 
@@ -53,7 +53,7 @@ function acquireMutant(mutant: KMutant, thread: KThread): number {
 
 /** Wakes every waiter that the object's new state satisfies, oldest first. */
 export function KiWaitTest(k: Kernel, object: DispatcherHeader, increment: number): void {
-  if (k.sim.record !== null) emit(k, { kind: "signal", object: object.id });
+  if (k.sim.trace !== null) trace(k, { kind: "signal", object: object.id });
   let entry = object.waitListHead.flink;
   while (entry !== null && entry.owner !== null && object.signalState > 0) {
     const block = entry.owner;

@@ -18,8 +18,10 @@ export interface Access {
 export interface SimState {
   /** Ids of the seed's defects that this machine reproduces (`D02`), for demonstration; empty by default. */
   readonly errata: ReadonlySet<string>;
-  /** Where events go. */
+  /** Where the events of life and death go: few, and enough for a report. */
   record: RecordSink | null;
+  /** Where the fine-grained events go as well: waits, signals, APCs, steps, pool. Null in ordinary runs. */
+  trace: RecordSink | null;
   /** True while an explorer decides every step: then preemption points suspend. */
   exploring: boolean;
   /** The access that the thread suspended at a preemption point is about to make. */
@@ -30,7 +32,8 @@ export interface SimState {
 
 export interface SimOptions {
   readonly errata?: Iterable<string>;
-  readonly record?: RecordSink;
+  readonly record?: RecordSink | undefined;
+  readonly trace?: RecordSink | undefined;
   readonly exploring?: boolean;
 }
 
@@ -38,6 +41,7 @@ export function createSimState(options: SimOptions): SimState {
   return {
     errata: new Set(options.errata ?? []),
     record: options.record ?? null,
+    trace: options.trace ?? null,
     exploring: options.exploring ?? false,
     pendingAccess: null,
     lastObjectId: 0,

@@ -1,0 +1,74 @@
+/**
+ * What a thread has in the processor while it does not run: general registers, EIP, EFLAGS, segment selectors, x87 and
+ * SSE state. The floating-point words are kept as v86 keeps them; `fpstate.ts` converts them to Windows's layouts.
+ */
+import {
+  SELECTOR_TEB,
+  SELECTOR_USER_DATA,
+  FPU_REGISTERS,
+  FPU_STACK_EMPTY,
+  FPU_STACK_POINTER,
+  MXCSR,
+  XMM,
+} from "./layout.ts";
+
+/** Where the words of {@link X86Context.fpu} live in WebAssembly memory: `[byte offset, words]`, in their order. */
+export const FPU_RANGES: readonly (readonly [number, number])[] = [
+  [FPU_STACK_EMPTY, 1],
+  [MXCSR, 1],
+  [XMM, 32],
+  [FPU_STACK_POINTER, 8],
+  [FPU_REGISTERS, 32],
+];
+
+// Indices into X86Context.fpu.
+export const FPU_WORD_EMPTY = 0;
+export const FPU_WORD_MXCSR = 1;
+export const FPU_WORD_XMM = 2;
+export const FPU_WORD_TOP = 34;
+export const FPU_WORD_CONTROL = 35;
+export const FPU_WORD_STATUS = 36;
+export const FPU_WORD_OPCODE = 37;
+export const FPU_WORD_IP = 38;
+export const FPU_WORD_IP_SELECTOR = 39;
+export const FPU_WORD_DP = 40;
+export const FPU_WORD_DP_SELECTOR = 41;
+/** Eight physical registers of four words: mantissa low and high, sign and exponent, padding. */
+export const FPU_WORD_REGISTERS = 42;
+export const FPU_WORDS = 74;
+
+/** Precision 53 bits, round to nearest, all exceptions masked: what Windows gives a thread. */
+export const INITIAL_CONTROL_WORD = 0x27f;
+export const INITIAL_MXCSR = 0x1f80;
+/** Interrupts on; bit 1 always reads 1. */
+export const INITIAL_EFLAGS = 0x202;
+
+/** A thread's processor state, as Windows starts a thread with it: all zero but for control words and selectors. */
+export class X86Context {
+  /** EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI. */
+  readonly general: Int32Array = new Int32Array(8);
+  eip = 0;
+  eflags: number = INITIAL_EFLAGS;
+  segEs: number = SELECTOR_USER_DATA;
+  segDs: number = SELECTOR_USER_DATA;
+  segFs: number = SELECTOR_TEB;
+  segGs = 0;
+  readonly fpu: Int32Array = new Int32Array(FPU_WORDS);
+
+  constructor() {
+    this.fpu[FPU_WORD_EMPTY] = 0xff;
+    this.fpu[FPU_WORD_CONTROL] = INITIAL_CONTROL_WORD;
+    this.fpu[FPU_WORD_MXCSR] = INITIAL_MXCSR;
+  }
+
+  copyFrom(other: X86Context): void {
+    this.general.set(other.general);
+    this.fpu.set(other.fpu);
+    this.eip = other.eip;
+    this.eflags = other.eflags;
+    this.segEs = other.segEs;
+    this.segDs = other.segDs;
+    this.segFs = other.segFs;
+    this.segGs = other.segGs;
+  }
+}

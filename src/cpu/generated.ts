@@ -1,0 +1,218 @@
+/**
+ * Takes the modules that v86's compiler generates and closes the gap that it leaves: a loop with several entries has
+ * no limit, so hot guest code could stay in it for ever. Such a loop cannot simply be given one at its head, because
+ * EIP is not known there. It is known at the start of each basic block, once `patch.ts` has made the compiler put the
+ * block's address into the constant that the block adds to the instruction count.
+ *
+ * Invariants of a module that leaves here:
+ * - Whoever goes round any loop passes a test of the instruction count, which leaves the module with EIP exact. Such a
+ *   loop starts with a dispatcher: branches, before any basic block, to each of its entries. Every basic block that
+ *   can be the first one after the head (behind the dispatcher, or behind the end of a block that it branches to) is
+ *   given the test, unless a loop opens before it whose own head tests or dispatches.
+ * - No tagged constant is left: a block adds the number of its instructions and nothing else.
+ */
+import { assert } from "../rtl/assert.ts";
+import { INSTRUCTION_POINTER, JIT_BLOCK_TAG, JIT_LOOP_LIMIT } from "./layout.ts";
+import { SECTION_CODE, WasmReader, WasmWriter, encodeSigned, encodeUnsigned, wasmSections } from "./wasmbytes.ts";
+
+export interface GeneratedModule {
+  readonly bytes: Uint8Array;
+  /** Whether a loop had to be given tests. */
+  readonly guarded: boolean;
+}
+
+const OP_BLOCK = 0x02;
+const OP_LOOP = 0x03;
+const OP_IF = 0x04;
+const OP_END = 0x0b;
+const OP_BR = 0x0c;
+const OP_BR_IF = 0x0d;
+const OP_BR_TABLE = 0x0e;
+const OP_CALL = 0x10;
+const OP_CALL_INDIRECT = 0x11;
+const OP_LOCAL_GET = 0x20;
+const OP_LOCAL_SET = 0x21;
+const OP_GLOBAL_SET = 0x24;
+const OP_I32_LOAD = 0x28;
+const OP_I32_STORE = 0x36;
+const OP_I64_STORE32 = 0x3e;
+const OP_I32_CONST = 0x41;
+const OP_I64_CONST = 0x42;
+const OP_F32_CONST = 0x43;
+const OP_F64_CONST = 0x44;
+const OP_I32_GE_U = 0x4f;
+const OP_I32_ADD = 0x6a;
+const OP_I32_AND = 0x71;
+const OP_I32_OR = 0x72;
+const OP_LAST_NUMERIC = 0xc4;
+const OP_PREFIX = 0xfc;
+const VOID = 0x40;
+
+export function generatedModule(bytes: Uint8Array): GeneratedModule {
+  const code = wasmSections(bytes).find((section) => section.id === SECTION_CODE);
+  assert(code !== undefined, "a generated module has code");
+  const reader = new WasmReader(bytes, code.start);
+  assert(reader.unsigned() === 1, "a generated module has one function");
+  const size = reader.unsigned();
+  const body = new FunctionBody(bytes, reader.position, reader.position + size);
+  const rewritten = body.rewrite();
+
+  const content = new WasmWriter();
+  content.append([1, ...encodeUnsigned(rewritten.length)]);
+  content.append(rewritten);
+  const writer = new WasmWriter();
+  writer.append(bytes.subarray(0, code.header));
+  writer.appendSection(SECTION_CODE, content.finish());
+  writer.append(bytes.subarray(code.end));
+  return { bytes: writer.finish(), guarded: body.guarded };
+}
+
+/** An open `block`, `loop` or `if`. */
+interface Frame {
+  readonly isLoop: boolean;
+  /** Whether a dispatcher branches to its end. */
+  isTarget: boolean;
+}
+
+class FunctionBody {
+  guarded = false;
+  readonly #bytes: Uint8Array;
+  readonly #reader: WasmReader;
+  readonly #end: number;
+  readonly #writer: WasmWriter = new WasmWriter();
+  readonly #frames: Frame[] = [];
+  #copied: number;
+  /** Between the head of a loop without a test and the next basic block. */
+  #inDispatcher = false;
+  /** The next basic block may be the first one after such a head. */
+  #guardNext = false;
+
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.#bytes = bytes;
+    this.#reader = new WasmReader(bytes, start);
+    this.#end = end;
+    this.#copied = start;
+  }
+
+  rewrite(): Uint8Array {
+    const reader = this.#reader;
+    for (let groups = reader.unsigned(); groups > 0; groups--) {
+      reader.unsigned();
+      reader.byte();
+    }
+    while (reader.position < this.#end) this.#instruction();
+    this.#writer.append(this.#bytes.subarray(this.#copied, this.#end));
+    return this.#writer.finish();
+  }
+
+  #instruction(): void {
+    const reader = this.#reader;
+    const start = reader.position;
+    const op = reader.byte();
+    if (op === OP_BLOCK || op === OP_LOOP || op === OP_IF) {
+      reader.byte();
+      this.#frames.push({ isLoop: op === OP_LOOP, isTarget: false });
+      if (op === OP_LOOP) this.#loopHead();
+    } else if (op === OP_END) {
+      if (this.#frames.pop()?.isTarget === true) this.#guardNext = true;
+    } else if (op === OP_LOCAL_GET) {
+      this.#blockStart(start, reader.unsigned());
+    } else if (this.#inDispatcher && (op === OP_BR || op === OP_BR_IF || op === OP_BR_TABLE)) {
+      for (let labels = op === OP_BR_TABLE ? reader.unsigned() : 0; labels >= 0; labels--) {
+        this.#markTarget(reader.unsigned());
+      }
+    } else {
+      skipImmediates(reader, op);
+    }
+  }
+
+  #loopHead(): void {
+    const tests = this.#headTests(this.#reader.position);
+    this.#inDispatcher = !tests;
+    this.#guardNext = !tests;
+  }
+
+  #markTarget(label: number): void {
+    const frame = this.#frames.at(-1 - label);
+    assert(frame !== undefined, "a dispatcher branches within its function");
+    // A branch to a loop goes to that loop's head, which tests or dispatches.
+    if (!frame.isLoop) frame.isTarget = true;
+  }
+
+  /** Whether the code from `position` to the first branch ends in "count >= limit". */
+  #headTests(position: number): boolean {
+    const reader = new WasmReader(this.#bytes, position);
+    let before = -1;
+    let last = -1;
+    let constant = 0;
+    for (;;) {
+      const op = reader.byte();
+      if (op === OP_BR_IF) return last === OP_I32_GE_U && before === OP_I32_CONST && constant === JIT_LOOP_LIMIT;
+      if (op <= OP_CALL_INDIRECT) return false;
+      if (op === OP_I32_CONST) constant = reader.signed();
+      else skipImmediates(reader, op);
+      before = last;
+      last = op;
+    }
+  }
+
+  /** At `local.get`: if this is where a basic block counts its instructions, rewrites that place. */
+  #blockStart(start: number, counter: number): void {
+    const reader = this.#reader;
+    const afterGet = reader.position;
+    const constant = reader.byte() === OP_I32_CONST ? reader.signed() : 0;
+    if (constant < JIT_BLOCK_TAG || constant >= 2 * JIT_BLOCK_TAG) {
+      reader.position = afterGet;
+      return;
+    }
+    const isCount = reader.byte() === OP_I32_ADD && reader.byte() === OP_LOCAL_SET && reader.unsigned() === counter;
+    assert(isCount, "only a basic block's count carries a tag");
+    const instructions = constant & 0xffff;
+    const addressLow = (constant >>> 16) & 0xfff;
+
+    this.#writer.append(this.#bytes.subarray(this.#copied, start));
+    if (this.#guardNext) {
+      this.guarded = true;
+      this.#writer.append(leaveAtLimit(counter, addressLow, this.#frames.length));
+    }
+    this.#guardNext = false;
+    this.#inDispatcher = false;
+    this.#writer.append([OP_LOCAL_GET, ...encodeUnsigned(counter), OP_I32_CONST, ...encodeSigned(instructions)]);
+    this.#writer.append([OP_I32_ADD, OP_LOCAL_SET, ...encodeUnsigned(counter)]);
+    this.#copied = reader.position;
+  }
+}
+
+/** "If the count has reached the limit, set EIP to this block and leave": the outermost block ends at the way out. */
+function leaveAtLimit(counter: number, addressLow: number, depth: number): number[] {
+  return [
+    ...[OP_LOCAL_GET, ...encodeUnsigned(counter), OP_I32_CONST, ...encodeSigned(JIT_LOOP_LIMIT), OP_I32_GE_U],
+    ...[OP_IF, VOID],
+    ...[OP_I32_CONST, ...encodeSigned(INSTRUCTION_POINTER)],
+    ...[OP_I32_CONST, ...encodeSigned(INSTRUCTION_POINTER), OP_I32_LOAD, 2, 0],
+    ...[OP_I32_CONST, ...encodeSigned(~0xfff), OP_I32_AND, OP_I32_CONST, ...encodeSigned(addressLow), OP_I32_OR],
+    ...[OP_I32_STORE, 2, 0],
+    ...[OP_BR, ...encodeUnsigned(depth)],
+    OP_END,
+  ];
+}
+
+/** Moves over the immediates of any instruction that v86 generates and that opens or closes nothing. */
+function skipImmediates(reader: WasmReader, op: number): void {
+  if (op === OP_BR || op === OP_BR_IF || op === OP_CALL || (op >= OP_LOCAL_GET && op <= OP_GLOBAL_SET)) {
+    reader.unsigned();
+  } else if (op === OP_BR_TABLE) {
+    for (let labels = reader.unsigned(); labels >= 0; labels--) reader.unsigned();
+  } else if (op === OP_CALL_INDIRECT || (op >= OP_I32_LOAD && op <= OP_I64_STORE32)) {
+    reader.unsigned();
+    reader.unsigned();
+  } else if (op === OP_I32_CONST || op === OP_I64_CONST) {
+    reader.signed();
+  } else if (op === OP_F32_CONST || op === OP_F64_CONST) {
+    reader.position += op === OP_F32_CONST ? 4 : 8;
+  } else if (op === OP_PREFIX) {
+    reader.unsigned();
+  } else {
+    assert(op <= OP_LAST_NUMERIC, "generated code uses no instruction beyond the first edition of WebAssembly");
+  }
+}

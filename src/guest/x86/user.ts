@@ -1,0 +1,204 @@
+/**
+ * A thread whose user mode is x86 code. One processor serves all threads of the machine: whoever runs last leaves its
+ * registers in it, and they are saved only when somebody else needs the processor.
+ *
+ * Invariant: a thread's registers are in the processor exactly while `k.nt.x86.loaded` is its context; otherwise they
+ * are in `saved`.
+ */
+import { Vector } from "../../abi/exception.ts";
+import { type NtStatus, NT_SUCCESS } from "../../abi/status.ts";
+import type { Cpu } from "../../cpu/cpu.ts";
+import { X86Context } from "../../cpu/context.ts";
+import type { KThread } from "../../ke/objects.ts";
+import type { ExceptionRecord, UserApc, UserContext, UserExit } from "../../ke/usermode.ts";
+import type { Kernel } from "../../kernel.ts";
+import { MmAccessFault } from "../../mm/fault.ts";
+import { skipZeroFill } from "../../mm/zerofill.ts";
+import { MmProcess } from "../../mm/process.ts";
+import { CONTEXT_RESULT, type NtService } from "../../nt/table.ts";
+import { assert } from "../../rtl/assert.ts";
+import type { Blocking } from "../../sim/blocking.ts";
+import { trace } from "../../sim/record.ts";
+import { exceptionOfTrap } from "./exceptions.ts";
+import { pushApcFrame, pushExceptionFrame } from "./frames.ts";
+
+const EAX = 0;
+const ECX = 1;
+const ESP = 4;
+const EDI = 7;
+const DIRECTION_FLAG = 0x400;
+/** Longest list of arguments that a service takes. */
+export const MAXIMUM_ARGUMENTS = 20;
+
+/** What all x86 threads of a machine share. */
+export interface X86Machine {
+  readonly cpu: Cpu;
+  /** Whose registers are in the processor. */
+  loaded: X86UserContext | null;
+  /** By system-call number. */
+  readonly services: readonly (NtService | null)[];
+  /** Bytes from ESP at the trap to the first argument. */
+  readonly argumentOffset: number;
+  readonly entry: UserEntryPoints;
+}
+
+/** Where the kernel enters user mode, in the ntdll that is mapped. */
+export interface UserEntryPoints {
+  readonly LdrInitializeThunk: number;
+  readonly RtlUserThreadStart: number;
+  readonly KiUserApcDispatcher: number;
+  readonly KiUserExceptionDispatcher: number;
+}
+
+export class X86UserContext implements UserContext {
+  readonly machine: X86Machine;
+  readonly saved: X86Context = new X86Context();
+  /** Arguments of the system call in progress. */
+  readonly arguments: Uint32Array = new Uint32Array(MAXIMUM_ARGUMENTS);
+  private caller = 0;
+
+  constructor(machine: X86Machine) {
+    this.machine = machine;
+  }
+
+  run(k: Kernel, thread: KThread, budget: number): UserExit {
+    const { cpu } = this.machine;
+    this.load(thread);
+    const end = cpu.instructions + budget;
+    let before = cpu.instructions;
+    for (;;) {
+      const trap = cpu.run(Math.max(1, end - before));
+      const now = cpu.instructions;
+      // At least one, so that a guest that only faults still uses up its turn.
+      const spent = Math.max(1, now - before);
+      before = now;
+      k.ke.prcb.clock += spent;
+      thread.quantum -= spent;
+      thread.userTime += spent / 100;
+      if (trap.vector === Vector.systemCall) return "system-call";
+      if (trap.vector === Vector.pageFault) {
+        if (!this.resolveFault(k, thread)) return "exception";
+        if (thread.quantum > 0) continue;
+      } else if (trap.vector >= 0 || trap.vector < -1) {
+        return "exception";
+      }
+      return "quantum";
+    }
+  }
+
+  /** Serves a page fault without leaving user mode. False: it is an exception. */
+  private resolveFault(k: Kernel, thread: KThread): boolean {
+    const { cpu } = this.machine;
+    const { trap } = cpu;
+    const process = thread.apcState.process;
+    assert(process instanceof MmProcess, "user code runs in a process with memory");
+    const write = (trap.errorCode & 2) !== 0;
+    const general = cpu.general;
+    const zeroFill = write && general[EAX] === 0 && (general[EDI] ?? 0) >>> 0 === trap.faultAddress >>> 0;
+    if (zeroFill && (trap.eflags & DIRECTION_FLAG) === 0) {
+      const skipped = skipZeroFill(k, process, trap.faultAddress >>> 0, trap.eip >>> 0, (general[ECX] ?? 0) >>> 0);
+      if (skipped > 0) {
+        general[ECX] = ((general[ECX] ?? 0) - skipped) | 0;
+        general[EDI] = ((general[EDI] ?? 0) + 4 * skipped) | 0;
+        return true;
+      }
+    }
+    const access = { write, user: true, present: (trap.errorCode & 1) !== 0 };
+    this.faultStatus = MmAccessFault(k, process, trap.faultAddress >>> 0, access);
+    return NT_SUCCESS(this.faultStatus);
+  }
+
+  private faultStatus: NtStatus = 0 as NtStatus;
+
+  systemCall(k: Kernel, thread: KThread): Blocking<void> | void {
+    const { cpu, services, argumentOffset } = this.machine;
+    const number = cpu.general[EAX] ?? 0;
+    const service = services[number >>> 0] ?? null;
+    const user = k.mm.user.begin();
+    const stack = cpu.trap.esp >>> 0;
+    this.caller = user.readU32((stack + argumentOffset - 4) >>> 0);
+    const count = service === null ? 0 : service.arguments;
+    for (let index = 0; index < count; index++) {
+      this.arguments[index] = user.readU32((stack + argumentOffset + 4 * index) >>> 0);
+    }
+    if (user.faulted) {
+      this.setResult(user.status);
+      return;
+    }
+    if (service === null) {
+      this.setResult(k.nt.unknownService(k, number >>> 0));
+      return;
+    }
+    k.nt.systemCalls++;
+    const result = service.handler(k, this.arguments);
+    if (typeof result !== "number") return this.finishCall(k, thread, service, result);
+    this.setResult(result);
+    if (k.sim.trace !== null) traceCall(k, thread, service, result);
+  }
+
+  private *finishCall(k: Kernel, thread: KThread, service: NtService, call: Blocking<NtStatus>): Blocking<void> {
+    const result = yield* call;
+    this.setResult(result);
+    if (k.sim.trace !== null) traceCall(k, thread, service, result);
+  }
+
+  private setResult(status: NtStatus): void {
+    if (status === CONTEXT_RESULT) return;
+    if (this.machine.loaded === this) this.machine.cpu.general[EAX] = status | 0;
+    else this.saved.general[EAX] = status | 0;
+  }
+
+  exception(k: Kernel, _thread: KThread): ExceptionRecord {
+    return exceptionOfTrap(k, this.machine.cpu, this.faultStatus);
+  }
+
+  enterApc(k: Kernel, _thread: KThread, apc: UserApc): NtStatus {
+    const context = this.capture();
+    return pushApcFrame(k, context, apc, this.machine.entry.KiUserApcDispatcher);
+  }
+
+  enterException(k: Kernel, _thread: KThread, record: ExceptionRecord): NtStatus {
+    const context = this.capture();
+    return pushExceptionFrame(k, context, record, this.machine.entry.KiUserExceptionDispatcher);
+  }
+
+  callerAddress(): number {
+    return this.caller;
+  }
+
+  /** The thread's registers, out of the processor: they may be read and changed until it runs again. */
+  capture(): X86Context {
+    if (this.machine.loaded === this) {
+      this.machine.cpu.save(this.saved);
+      this.machine.loaded = null;
+    }
+    return this.saved;
+  }
+
+  private load(thread: KThread): void {
+    const { machine } = this;
+    if (machine.loaded === this) return;
+    if (machine.loaded !== null) machine.cpu.save(machine.loaded.saved);
+    machine.cpu.load(this.saved);
+    machine.cpu.setTeb(thread.teb);
+    machine.loaded = this;
+  }
+
+  /** Where the thread starts: at `eip` with its stack pointer at `esp`. */
+  start(eip: number, esp: number): void {
+    this.saved.eip = eip | 0;
+    this.saved.general[ESP] = esp | 0;
+  }
+}
+
+function traceCall(k: Kernel, thread: KThread, service: NtService, status: NtStatus): void {
+  trace(k, {
+    kind: "system-call",
+    time: Math.floor(k.ke.prcb.clock / 100),
+    pid: thread.process.id,
+    tid: thread.id,
+    name: service.name,
+    status,
+  });
+}
+

@@ -1,0 +1,82 @@
+/**
+ * Devices: what answers requests for a file. A device's routines are plain: they either answer at once, or say
+ * STATUS_PENDING and see to it that `IoCompleteRequest` is called later.
+ */
+import { failure, NT_SUCCESS, type NtResult, type NtStatus, STATUS_OBJECT_NAME_COLLISION, success } from "../abi/status.ts";
+import type { Kernel } from "../kernel.ts";
+import { ObCreateObject } from "../ob/create.ts";
+import { assert } from "../rtl/assert.ts";
+import { ObjectBody } from "../rtl/body.ts";
+import { newObjectId } from "../sim/identity.ts";
+import type { FileObject } from "./file.ts";
+import type { Irp } from "./irp.ts";
+import { upcaseName } from "./name.ts";
+import type { Volume } from "./volume.ts";
+
+/** What a device does; what it leaves out answers INVALID_DEVICE_REQUEST. */
+export interface DeviceDispatch {
+  /** An open of the device, or of `file.fileName` in it. */
+  readonly create?: (k: Kernel, file: FileObject) => NtStatus;
+  /** The last handle of the file was closed: give up what waits for it. */
+  readonly cleanup?: (k: Kernel, file: FileObject) => void;
+  /** The file object goes away. */
+  readonly close?: (k: Kernel, file: FileObject) => void;
+  readonly read?: DispatchRoutine;
+  readonly write?: DispatchRoutine;
+  readonly flush?: DispatchRoutine;
+  readonly deviceControl?: DispatchRoutine;
+  readonly fileSystemControl?: DispatchRoutine;
+  readonly lockControl?: DispatchRoutine;
+}
+
+/**
+ * Performs a request: sets `information` and `output` of the IRP and returns its status, or returns STATUS_PENDING and
+ * completes the IRP later (or has completed it already).
+ */
+export type DispatchRoutine = (k: Kernel, irp: Irp) => NtStatus;
+
+export class DeviceObject extends ObjectBody {
+  /** Name under `\Device`. */
+  readonly name: string;
+  readonly deviceType: number;
+  readonly characteristics: number;
+  readonly dispatch: DeviceDispatch;
+  /** The volume that is mounted on it, for a disk. */
+  readonly volume: Volume | null;
+
+  constructor(id: number, name: string, init: DeviceInit) {
+    super(id);
+    this.name = name;
+    this.deviceType = init.deviceType;
+    this.characteristics = init.characteristics ?? 0;
+    this.dispatch = init.dispatch;
+    this.volume = init.volume ?? null;
+  }
+}
+
+export interface DeviceInit {
+  readonly deviceType: number;
+  readonly characteristics?: number;
+  readonly dispatch: DeviceDispatch;
+  readonly volume?: Volume;
+}
+
+/**
+ * Makes a device that can be opened as `\Device\<name>`.
+ * @returns OBJECT_NAME_COLLISION if there is one of that name, INSUFFICIENT_RESOURCES without pool
+ */
+export function IoCreateDevice(k: Kernel, name: string, init: DeviceInit): NtResult<DeviceObject> {
+  const key = upcaseName(name);
+  if (k.io.devices.has(key)) return failure(STATUS_OBJECT_NAME_COLLISION);
+  const device = new DeviceObject(newObjectId(k), name, init);
+  assert(k.io.deviceType !== null, "IoInitSystem runs before the first device is made");
+  const status = ObCreateObject(k, k.io.deviceType, device);
+  if (!NT_SUCCESS(status)) return failure(status);
+  k.io.devices.set(key, device);
+  return success(device);
+}
+
+/** Lets `\??\<name>` lead to a device. */
+export function IoCreateSymbolicLink(k: Kernel, name: string, device: DeviceObject): void {
+  k.io.dosDevices.set(upcaseName(name), device);
+}

@@ -1,0 +1,54 @@
+/** The I/O manager's state: object types, devices, volumes with the drive letters that lead to them, output accounting. */
+import type { ObjectType } from "../ob/type.ts";
+import type { DeviceObject } from "./device.ts";
+import type { Volume } from "./volume.ts";
+
+export interface IoOptions {
+  /** Bytes that the files of one in-memory volume may hold together. */
+  readonly volumeBytes?: number;
+  /** Files and directories of one in-memory volume. */
+  readonly volumeFiles?: number;
+  /** Bytes that may go to the output streams together. */
+  readonly outputBytes?: number;
+}
+
+/** What went to the output streams. */
+export interface OutputAccount {
+  bytes: number;
+  readonly limit: number;
+  /** True once a write was refused because of the limit. */
+  exceeded: boolean;
+}
+
+export interface IoState {
+  /** The object types; null until `IoInitSystem` made them. */
+  fileType: ObjectType | null;
+  deviceType: ObjectType | null;
+  completionType: ObjectType | null;
+  /** Devices by upper-case name under `\Device`. */
+  readonly devices: Map<string, DeviceObject>;
+  /** What a name under `\??` stands for, by upper-case name: `C:`, `NUL`, `CONOUT$`. */
+  readonly dosDevices: Map<string, DeviceObject>;
+  /** Volumes in order of creation; the index is the number in `\Device\HarddiskVolume`. */
+  readonly volumes: Volume[];
+  readonly volumeBytes: number;
+  readonly volumeFiles: number;
+  readonly output: OutputAccount;
+  /** IRPs that no thread owns any more because their cancellation timed out. */
+  abandonedIrps: number;
+}
+
+export function createIoState(options: IoOptions = {}): IoState {
+  return {
+    fileType: null,
+    deviceType: null,
+    completionType: null,
+    devices: new Map(),
+    dosDevices: new Map(),
+    volumes: [],
+    volumeBytes: options.volumeBytes ?? 256 << 20,
+    volumeFiles: options.volumeFiles ?? 65_536,
+    output: { bytes: 0, limit: options.outputBytes ?? Infinity, exceeded: false },
+    abandonedIrps: 0,
+  };
+}

@@ -1,0 +1,48 @@
+/**
+ * The commit limit. Every page that may need a frame of its own is charged when it is promised, not when it is touched,
+ * so that a program learns of a shortage from a call and not from a fault.
+ *
+ * Invariant: what a region or a segment charged, it returns, no later than it goes.
+ */
+import { STATUS_PAGEFILE_QUOTA } from "../abi/mm.ts";
+import { type NtStatus, STATUS_COMMITMENT_LIMIT, STATUS_SUCCESS } from "../abi/status.ts";
+import { chargeQuota, returnQuota } from "../ex/quota.ts";
+import type { Kernel } from "../kernel.ts";
+import { assert } from "../rtl/assert.ts";
+import type { AddressSpace } from "./addressspace.ts";
+import type { MmProcess } from "./process.ts";
+
+/** Charges pages of a process.
+ * @returns COMMITMENT_LIMIT: the machine has no more; PAGEFILE_QUOTA: the process may not have more
+ */
+export function chargeCommit(k: Kernel, process: MmProcess, space: AddressSpace, pages: number): NtStatus {
+  const { quotaBlock } = process;
+  if (!chargeMachineCommit(k, pages)) return STATUS_COMMITMENT_LIMIT;
+  if (quotaBlock !== null && !chargeQuota(quotaBlock, "committedPages", pages)) {
+    returnMachineCommit(k, pages);
+    return STATUS_PAGEFILE_QUOTA;
+  }
+  space.committedPages += pages;
+  if (space.committedPages > space.peakCommittedPages) space.peakCommittedPages = space.committedPages;
+  return STATUS_SUCCESS;
+}
+
+export function returnCommit(k: Kernel, process: MmProcess, space: AddressSpace, pages: number): void {
+  assert(space.committedPages >= pages, "a process returns no more commit than it charged");
+  space.committedPages -= pages;
+  if (process.quotaBlock !== null) returnQuota(process.quotaBlock, "committedPages", pages);
+  returnMachineCommit(k, pages);
+}
+
+/** Charges pages that belong to no process. @returns false if the machine has no more */
+export function chargeMachineCommit(k: Kernel, pages: number): boolean {
+  if (k.mm.committedPages + pages > k.mm.commitLimit) return false;
+  k.mm.committedPages += pages;
+  if (k.mm.committedPages > k.mm.peakCommittedPages) k.mm.peakCommittedPages = k.mm.committedPages;
+  return true;
+}
+
+export function returnMachineCommit(k: Kernel, pages: number): void {
+  assert(k.mm.committedPages >= pages, "no more commit is returned than was charged");
+  k.mm.committedPages -= pages;
+}

@@ -1,0 +1,17 @@
+/** Processes as memory management sees them. */
+import { ObProcess } from "../ob/process.ts";
+import type { AddressSpace } from "./addressspace.ts";
+import type { SectionObject } from "./section.ts";
+
+export abstract class MmProcess extends ObProcess {
+  /** Null before MmCreateProcessAddressSpace, after MmDeleteProcessAddressSpace, and in the System process. */
+  addressSpace: AddressSpace | null = null;
+  /** `PS_PROCESS_FLAGS_VM_DELETED`: the user half is gone for good. */
+  vmDeleted = false;
+  /** User address of the PEB, or 0. */
+  peb = 0;
+  /** The image the process was made from, referenced; the process manager lets go of it. */
+  sectionObject: SectionObject | null = null;
+  /** Where that image is mapped, or 0. */
+  sectionBaseAddress = 0;
+}

@@ -1,0 +1,91 @@
+/**
+ * Memory management's share of the machine: physical page frames, the commit limit, and the registers of what owns
+ * memory. A machine that runs only scripted programs has no guest memory: then regions, sections and commit are real, and
+ * there are no pages behind them.
+ *
+ * Invariant: every frame between the first and the end is free, not yet handed out, or owned exactly once: by a process
+ * (page directory, page table, private page), by a segment, or by the machine (the shared user page). `mmLedger` checks it.
+ */
+import type { GuestRam } from "../abi/processor.ts";
+import type { PoolBlock } from "../ex/pool.ts";
+import type { ObjectType } from "../ob/type.ts";
+import type { AddressSpace } from "./addressspace.ts";
+import { createFramePool, type FramePool } from "./frames.ts";
+import type { Segment } from "./segment.ts";
+
+export interface MmState {
+  /** Null in a machine without a processor: page-level work is skipped. */
+  readonly ram: GuestRam | null;
+  readonly frames: FramePool;
+  /** Pages that all processes and sections together may commit. */
+  readonly commitLimit: number;
+  committedPages: number;
+  peakCommittedPages: number;
+  /** Every address space that has not been deleted. */
+  readonly addressSpaces: Set<AddressSpace>;
+  /** Every segment that still has frames or users, the cached ones included. */
+  readonly segments: Set<Segment>;
+  /** Image segments by the identity of their file, also while nobody uses them. */
+  readonly images: Map<string, Segment>;
+  /** Data segments by the identity of their file, while somebody uses them. */
+  readonly files: Map<string, Segment>;
+  /** `MmSectionObjectType`; set by MmInitSystem. */
+  sectionType: ObjectType | null;
+  /** Physical address of the page directory that the processor uses; 0 if unknown. */
+  loadedDirectory: number;
+  /** The frame behind KUSER_SHARED_DATA; 0 before MmInitSystem and in a machine without a processor. */
+  sharedUserFrame: number;
+  /** Memory behind the kernel stacks, by the stack's id. */
+  readonly kernelStacks: Map<number, PoolBlock>;
+  readonly statistics: MmStatistics;
+}
+
+/** Counters of a run; nothing depends on them. */
+export interface MmStatistics {
+  faults: number;
+  demandZero: number;
+  pagesRead: number;
+  copyOnWrite: number;
+  guardFaults: number;
+  stackExtensions: number;
+  accessViolations: number;
+  zeroFillDwordsSkipped: number;
+}
+
+export interface MmOptions {
+  readonly ram?: GuestRam | null;
+  /** Pages; untouched pages cost nothing, so the default is far more than the machine's frames. */
+  readonly commitLimitPages?: number;
+}
+
+/** 4 GiB: a program whose stacks are committed whole, as Wine's are, may have a few thousand threads. */
+const DEFAULT_COMMIT_LIMIT_PAGES = 0x100000;
+
+export function createMmState(options: MmOptions): MmState {
+  const ram = options.ram ?? null;
+  return {
+    ram,
+    frames: createFramePool(ram),
+    commitLimit: options.commitLimitPages ?? DEFAULT_COMMIT_LIMIT_PAGES,
+    committedPages: 0,
+    peakCommittedPages: 0,
+    addressSpaces: new Set(),
+    segments: new Set(),
+    images: new Map(),
+    files: new Map(),
+    sectionType: null,
+    loadedDirectory: 0,
+    sharedUserFrame: 0,
+    kernelStacks: new Map(),
+    statistics: {
+      faults: 0,
+      demandZero: 0,
+      pagesRead: 0,
+      copyOnWrite: 0,
+      guardFaults: 0,
+      stackExtensions: 0,
+      accessViolations: 0,
+      zeroFillDwordsSkipped: 0,
+    },
+  };
+}

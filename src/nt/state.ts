@@ -1,0 +1,32 @@
+/** The state of the system service interface. */
+import type { NtStatus } from "../abi/status.ts";
+import { STATUS_NOT_IMPLEMENTED } from "../abi/status.ts";
+import type { Kernel } from "../kernel.ts";
+
+export interface NtState {
+  systemCalls: number;
+  /** Names of services and classes that were asked for and do not exist, in the order of their first use. */
+  readonly notImplemented: Set<string>;
+  /** Name of a system-call number without a handler, for the report. */
+  nameOf: (number: number) => string;
+  /** Notes an unknown system call. @returns NOT_IMPLEMENTED */
+  unknownService: (k: Kernel, number: number) => NtStatus;
+}
+
+export function createNtState(): NtState {
+  return {
+    systemCalls: 0,
+    notImplemented: new Set(),
+    nameOf: (number) => `system call 0x${number.toString(16)}`,
+    unknownService: (k, number) => {
+      k.nt.systemCalls++;
+      return notImplemented(k, k.nt.nameOf(number));
+    },
+  };
+}
+
+/** Notes something that the guest asked for and that does not exist. @returns NOT_IMPLEMENTED */
+export function notImplemented(k: Kernel, what: string): NtStatus {
+  k.nt.notImplemented.add(what);
+  return STATUS_NOT_IMPLEMENTED;
+}

@@ -1,0 +1,12 @@
+/** Symbolic links of the object name space. */
+import { ObjectBody } from "../rtl/body.ts";
+
+/** A name that stands for another path. */
+export class ObjectSymbolicLink extends ObjectBody {
+  readonly target: string;
+
+  constructor(id: number, target: string) {
+    super(id);
+    this.target = target;
+  }
+}

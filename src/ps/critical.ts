@@ -1,0 +1,50 @@
+/** Critical processes and threads: the machine does not outlive them, unless somebody at the kernel debugger says so. */
+import { BugCheckCode } from "../abi/ke.ts";
+import { KeBugCheckEx } from "../ke/bugcheck.ts";
+import type { Kernel } from "../kernel.ts";
+import type { Blocking } from "../sim/blocking.ts";
+import type { EProcess, EThread } from "./objects.ts";
+import { step } from "./steps.ts";
+
+/** A prompt that nobody answers is asked this often, then it counts as unhandled (D28). */
+const MAXIMUM_PROMPTS = 16;
+
+/**
+ * Asks the kernel debugger whether the death of a critical object may go on. Returns if so; stops the machine if not,
+ * or if there is nobody to ask.
+ * @param message takes the object and its image name in place of `%p` and `%s`
+ * @source ntoskrnl/ps/kill.c:25-76, PspCatchCriticalBreak
+ * @deviates the answer is empty until somebody gives one, and the question is not repeated without bound (D28)
+ */
+// eslint-disable-next-line require-yield
+export function* PspCatchCriticalBreak(
+  k: Kernel,
+  message: string,
+  object: EProcess | EThread,
+  imageName: string,
+): Blocking<void> {
+  if (handledByDebugger(k, message.replace("%p", object.id.toString(16)).replace("%s", imageName))) return;
+  step(k, "C4");
+  KeBugCheckEx(k, BugCheckCode.CRITICAL_OBJECT_TERMINATION, object.type, object.id);
+}
+
+function handledByDebugger(k: Kernel, text: string): boolean {
+  const { kd } = k.ke;
+  if (!kd.enabled) {
+    step(k, "C1");
+    return false;
+  }
+  kd.print(text);
+  step(k, "C2");
+  for (let prompts = 0; prompts < MAXIMUM_PROMPTS && !kd.notPresent; prompts++) {
+    step(k, "C3");
+    switch (kd.prompt("Break, or Ignore (bi)? ").charAt(0).toLowerCase()) {
+      case "b":
+        kd.breakpoint();
+        return true;
+      case "i":
+        return true;
+    }
+  }
+  return false;
+}

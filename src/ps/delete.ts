@@ -1,0 +1,157 @@
+/**
+ * The delete procedures of processes and threads: they run when the last reference goes, in whatever thread drops it,
+ * and must cope with an object in any stage of construction. Only here does a PID or TID become free again, and only
+ * here does a thread leave its process's list.
+ */
+import { BugCheckCode } from "../abi/ke.ts";
+import { CT_ACTIVE_IMPERSONATION_INFO, PSF_HAS_ADDRESS_SPACE, TAG_SEPA, WORKING_SET_WATCH_QUOTA } from "../abi/ps.ts";
+import { ExDestroyHandle } from "../ex/handle.ts";
+import { ExFreePool, ExFreePoolWithTag } from "../ex/pool.ts";
+import { ExAcquirePushLockExclusive, ExReleasePushLock } from "../ex/pushlock.ts";
+import { PsReturnProcessNonPagedPoolQuota, PspDereferenceQuotaBlock } from "../ex/quota.ts";
+import { KeStackAttachProcess, KeUnstackDetachProcess } from "../ke/attach.ts";
+import { KeBugCheckEx } from "../ke/bugcheck.ts";
+import { KeAcquireGuardedMutex, KeReleaseGuardedMutex } from "../ke/gmutex.ts";
+import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
+import { KeQueryInterruptTime } from "../ke/time.ts";
+import type { Kernel } from "../kernel.ts";
+import { MmDeleteProcessAddressSpace } from "../mm/clean.ts";
+import { MmDeleteKernelStack } from "../mm/kernelstack.ts";
+import { ObKillProcess } from "../ob/killprocess.ts";
+import { ObDereferenceObject } from "../ob/reference.ts";
+import { assert } from "../rtl/assert.ts";
+import type { ObjectBody } from "../rtl/body.ts";
+import { isLinked, removeEntry } from "../rtl/list.ts";
+import type { Blocking } from "../sim/blocking.ts";
+import { emit } from "../sim/record.ts";
+import { PspExitProcess } from "./exitprocess.ts";
+import { hasProcessFlag, PspClearCrossThreadFlag } from "./flags.ts";
+import { PspRemoveProcessFromJob } from "./job.ts";
+import { EProcess, EThread } from "./objects.ts";
+import { step } from "./steps.ts";
+
+/**
+ * Delete procedure of the Process type.
+ * @source ntoskrnl/ps/kill.c:254-388, PspDeleteProcess
+ */
+export function* PspDeleteProcess(k: Kernel, body: ObjectBody): Blocking<void> {
+  assert(body instanceof EProcess, "the Process type holds processes");
+  const process = body;
+  yield* leaveActiveList(k, process);
+  if (process.auditImageName !== null) ExFreePoolWithTag(k, process.auditImageName, TAG_SEPA);
+  process.auditImageName = null;
+  step(k, "DP2");
+  if (process.job !== null) {
+    const { job } = process;
+    yield* PspRemoveProcessFromJob(k, process, job);
+    process.job = null;
+    yield* ObDereferenceObject(k, job);
+    step(k, "DP3");
+  }
+  process.stackCount++;
+  step(k, "DP4");
+  yield* releasePortsAndSection(k, process);
+  step(k, "DP8");
+  yield* releaseHandlesAndMemory(k, process);
+  releaseProcessId(k, process);
+  if (process.token !== null) yield* ObDereferenceObject(k, process.token);
+  process.token = null;
+  step(k, "DP13");
+  if (process.workingSetWatch !== null) {
+    ExFreePool(k, process.workingSetWatch);
+    process.workingSetWatch = null;
+    PsReturnProcessNonPagedPoolQuota(process, WORKING_SET_WATCH_QUOTA);
+    step(k, "DP14");
+  }
+  step(k, "DP15");
+  PspDereferenceQuotaBlock(process);
+  step(k, "DP16");
+}
+
+/** DP1. */
+function* leaveActiveList(k: Kernel, process: EProcess): Blocking<void> {
+  if (!isLinked(process.activeProcessLinks)) return;
+  yield* KeAcquireGuardedMutex(k, k.ps.activeProcessMutex);
+  removeEntry(process.activeProcessLinks);
+  yield* KeReleaseGuardedMutex(k, k.ps.activeProcessMutex);
+  step(k, "DP1");
+}
+
+/** DP5 to DP7. */
+function* releasePortsAndSection(k: Kernel, process: EProcess): Blocking<void> {
+  const { debugPort, exceptionPort, sectionObject } = process;
+  process.debugPort = null;
+  process.exceptionPort = null;
+  process.sectionObject = null;
+  if (debugPort !== null) yield* ObDereferenceObject(k, debugPort);
+  step(k, "DP5");
+  if (exceptionPort !== null) yield* ObDereferenceObject(k, exceptionPort);
+  step(k, "DP6");
+  if (sectionObject !== null) yield* ObDereferenceObject(k, sectionObject);
+  step(k, "DP7");
+}
+
+/** DP9 and DP10: handles before memory, because close procedures may touch the memory. */
+function* releaseHandlesAndMemory(k: Kernel, process: EProcess): Blocking<void> {
+  if (process.objectTable !== null) {
+    const undo = KeStackAttachProcess(k, process);
+    yield* ObKillProcess(k, process);
+    yield* KeUnstackDetachProcess(k, undo);
+    step(k, "DP9");
+  }
+  if (!hasProcessFlag(process, PSF_HAS_ADDRESS_SPACE)) return;
+  const undo = KeStackAttachProcess(k, process);
+  yield* PspExitProcess(k, process, { lastThread: false });
+  yield* KeUnstackDetachProcess(k, undo);
+  yield* MmDeleteProcessAddressSpace(k, process);
+  step(k, "DP10");
+}
+
+/** DP11 and DP12. */
+function releaseProcessId(k: Kernel, process: EProcess): void {
+  if (process.pid === 0) return;
+  if (!ExDestroyHandle(k.ps.cidTable, process.pid)) KeBugCheckEx(k, BugCheckCode.CID_HANDLE_DELETION);
+  emit(k, { kind: "process-deleted", time: KeQueryInterruptTime(k), pid: process.pid });
+  step(k, "DP12");
+}
+
+/**
+ * Delete procedure of the Thread type.
+ * @source ntoskrnl/ps/kill.c:392-447, PspDeleteThread
+ */
+export function* PspDeleteThread(k: Kernel, body: ObjectBody): Blocking<void> {
+  assert(body instanceof EThread, "the Thread type holds threads");
+  const thread = body;
+  assert(thread.win32Thread === null, "win32k let go of the thread before its deletion");
+  const process = thread.threadsProcess;
+  if (thread.initialStack !== null) {
+    MmDeleteKernelStack(k, thread);
+    step(k, "DT1");
+  }
+  if (thread.tid !== 0) {
+    if (!ExDestroyHandle(k.ps.cidTable, thread.tid)) KeBugCheckEx(k, BugCheckCode.CID_HANDLE_DELETION);
+    emit(k, { kind: "thread-deleted", time: KeQueryInterruptTime(k), pid: process.pid, tid: thread.tid });
+    step(k, "DT2");
+  }
+  yield* PspDeleteThreadSecurity(k, thread);
+  step(k, "DT3");
+  if (isLinked(thread.ethreadListEntry)) {
+    KeEnterCriticalRegion(k);
+    yield* ExAcquirePushLockExclusive(k, process.processLock);
+    removeEntry(thread.ethreadListEntry);
+    ExReleasePushLock(k, process.processLock);
+    yield* KeLeaveCriticalRegion(k);
+    step(k, "DT5");
+  }
+  yield* ObDereferenceObject(k, process);
+  step(k, "DT6");
+}
+
+/** Drops what the thread impersonates. */
+function* PspDeleteThreadSecurity(k: Kernel, thread: EThread): Blocking<void> {
+  const info = thread.impersonationInfo;
+  if (info === null) return;
+  thread.impersonationInfo = null;
+  if ((PspClearCrossThreadFlag(thread, CT_ACTIVE_IMPERSONATION_INFO) & CT_ACTIVE_IMPERSONATION_INFO) === 0) return;
+  yield* ObDereferenceObject(k, info.token);
+}

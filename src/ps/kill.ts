@@ -1,0 +1,425 @@
+/**
+ * Termination, the deciding half: who may end whom, and how the order reaches a thread.
+ *
+ * A thread is never ended from outside. The killer marks it TERMINATED, queues a normal kernel APC and undoes any
+ * suspension; the victim finishes whatever it does in the kernel, and dies on its way back to user mode (see
+ * `exit.ts`). So no thread dies holding something of the kernel.
+ *
+ * Invariants: TERMINATED and PROCESS_DELETE are only ever set. Whoever sets TERMINATED queues the APC before anything
+ * can stop it (a critical region covers both), so a marked thread always dies (D02). Nothing here allocates (D03).
+ */
+import { PASSIVE_LEVEL, UserMode } from "../abi/ke.ts";
+import {
+  CT_BREAK_ON_TERMINATION,
+  CT_SYSTEM_THREAD,
+  CT_TERMINATED,
+  CURRENT_PROCESS_HANDLE,
+  CURRENT_THREAD_HANDLE,
+  PROCESS_TERMINATE,
+  PSF_BREAK_ON_TERMINATION,
+  PSF_PROCESS_DELETE,
+  PSF_PROCESS_EXITING,
+  THREAD_TERMINATE,
+} from "../abi/ps.ts";
+import {
+  DBG_TERMINATE_PROCESS,
+  type NtStatus,
+  STATUS_ACCESS_DENIED,
+  STATUS_CANT_TERMINATE_SELF,
+  STATUS_INVALID_PARAMETER,
+  STATUS_NOTHING_TO_TERMINATE,
+  STATUS_PROCESS_IS_TERMINATING,
+  STATUS_SUCCESS,
+  STATUS_SYSTEM_SHUTDOWN,
+  STATUS_UNSUCCESSFUL,
+} from "../abi/status.ts";
+import { ExAcquireRundownProtection, ExReleaseRundownProtection } from "../ex/rundown.ts";
+import { KeInitializeApc, KeInsertQueueApc } from "../ke/apc.ts";
+import { KeGetPreviousMode } from "../ke/current.ts";
+import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
+import { KeForceResumeThread } from "../ke/suspend.ts";
+import { KeQueryInterruptTime } from "../ke/time.ts";
+import type { Kernel } from "../kernel.ts";
+import { ObClearProcessHandleTable } from "../ob/killprocess.ts";
+import { ObReferenceObjectByHandle } from "../ob/handle.ts";
+import { ObDereferenceObject } from "../ob/reference.ts";
+import { assert } from "../rtl/assert.ts";
+import type { Blocking } from "../sim/blocking.ts";
+import { type DeathRoute, emit } from "../sim/record.ts";
+import { PspCatchCriticalBreak } from "./critical.ts";
+import { PsGetCurrentProcess, PsGetCurrentThread } from "./current.ts";
+import { PspExitThread } from "./exit.ts";
+import { PsExitSpecialApc, PspExitApcRundown, PspExitNormalApc } from "./exitapc.ts";
+import { hasCrossThreadFlag, hasProcessFlag, PspSetCrossThreadFlag, PspSetProcessFlag } from "./flags.ts";
+import { PsGetNextProcess, PsGetNextProcessThread } from "./iterate.ts";
+import type { EProcess, EThread } from "./objects.ts";
+import { step } from "./steps.ts";
+
+/** Why a thread is told to die; becomes part of its death certificate. */
+export interface KillReason {
+  readonly route: DeathRoute;
+  /** The system service or routine that asked. */
+  readonly via: string;
+}
+
+/** Increment that a killed thread's priority gets, so that it dies soon. */
+const KILL_INCREMENT = 2;
+
+/**
+ * Ends a process, or all other threads of the caller's.
+ * @returns INVALID_HANDLE, OBJECT_TYPE_MISMATCH, ACCESS_DENIED, PROCESS_IS_TERMINATING, or SUCCESS; no return if the
+ *   caller's own process was named
+ * @source ntoskrnl/ps/kill.c:1162-1273, NtTerminateProcess
+ * @deviates `ACCESS_DENIED` for the System process (D10); the critical check follows the liveness check and only the
+ *   call that decides the death makes it (D47); "own" means the home process, not the attached one (D15)
+ */
+export function* NtTerminateProcess(k: Kernel, processHandle: number, exitStatus: NtStatus): Blocking<NtStatus> {
+  const killByHandle = processHandle !== 0;
+  const caller = PsGetCurrentThread(k);
+  step(k, "NP1");
+  const reference = ObReferenceObjectByHandle<EProcess>(
+    k,
+    killByHandle ? processHandle : CURRENT_PROCESS_HANDLE,
+    PROCESS_TERMINATE,
+    k.ps.processType,
+    KeGetPreviousMode(k),
+  );
+  step(k, "NP2");
+  if (!reference.ok) return reference.status;
+  const process = reference.value;
+  if (process === k.ps.initialSystemProcess) {
+    yield* ObDereferenceObject(k, process);
+    return STATUS_ACCESS_DENIED;
+  }
+  const own = process === caller.threadsProcess;
+
+  // In a critical region: a suspended killer would hold the rundown, and with it the victim's exit (D35).
+  KeEnterCriticalRegion(k);
+  step(k, "NP4");
+  if (!ExAcquireRundownProtection(process.rundownProtect)) {
+    yield* KeLeaveCriticalRegion(k);
+    yield* ObDereferenceObject(k, process);
+    return STATUS_PROCESS_IS_TERMINATING;
+  }
+  const status = yield* killOtherThreads(k, process, exitStatus, { killByHandle });
+  ExReleaseRundownProtection(k, process.rundownProtect);
+  step(k, "NP8");
+  yield* KeLeaveCriticalRegion(k);
+
+  if (own && killByHandle) {
+    step(k, "NP9");
+    // The suicide does not return, so its reference goes first.
+    yield* ObDereferenceObject(k, process);
+    step(k, "NP10");
+    return yield* PspTerminateThreadByPointer(k, caller, exitStatus, {
+      self: true,
+      route: "exited",
+      via: "NtTerminateProcess",
+    });
+  }
+  yield* breakDebuggedCycles(k, process, { own, killByHandle, exitStatus, status });
+  step(k, "NP14");
+  yield* ObDereferenceObject(k, process);
+  return STATUS_SUCCESS;
+}
+
+/** NP5 to NP7, under process rundown. */
+function* killOtherThreads(
+  k: Kernel,
+  process: EProcess,
+  exitStatus: NtStatus,
+  options: { readonly killByHandle: boolean },
+): Blocking<NtStatus> {
+  const caller = PsGetCurrentThread(k);
+  let status: NtStatus = STATUS_NOTHING_TO_TERMINATE;
+  step(k, "NP5");
+  if (options.killByHandle) {
+    if (!hasProcessFlag(process, PSF_PROCESS_DELETE)) yield* catchCriticalProcess(k, process);
+    PspSetProcessFlag(process, PSF_PROCESS_DELETE);
+    step(k, "NP6");
+  }
+  const reason: KillReason = options.killByHandle
+    ? { route: "process-kill", via: "NtTerminateProcess" }
+    : { route: "process-exit", via: "NtTerminateProcess(NULL)" };
+  for (
+    let thread = yield* PsGetNextProcessThread(k, process, null);
+    thread !== null;
+    thread = yield* PsGetNextProcessThread(k, process, thread)
+  ) {
+    step(k, "NP7");
+    status = STATUS_SUCCESS;
+    if (thread === caller) continue;
+    yield* PspTerminateThreadByPointer(k, thread, exitStatus, { self: false, ...reason });
+  }
+  return status;
+}
+
+/** NP3. */
+function* catchCriticalProcess(k: Kernel, process: EProcess): Blocking<void> {
+  if (!hasProcessFlag(process, PSF_BREAK_ON_TERMINATION)) return;
+  step(k, "NP3");
+  yield* PspCatchCriticalBreak(k, "Terminating critical process 0x%p (%s)", process, process.imageFileName);
+}
+
+/** NP11 to NP13: a debugged or thread-less process may hold the only handles that keep it alive. */
+function* breakDebuggedCycles(
+  k: Kernel,
+  process: EProcess,
+  call: {
+    readonly own: boolean;
+    readonly killByHandle: boolean;
+    readonly exitStatus: NtStatus;
+    readonly status: NtStatus;
+  },
+): Blocking<void> {
+  if (!call.own && call.exitStatus === DBG_TERMINATE_PROCESS) {
+    step(k, "NP11");
+    yield* k.ps.dbgk.clearDebugObject(k, process);
+  }
+  if (call.status === STATUS_NOTHING_TO_TERMINATE || (process.debugPort !== null && call.killByHandle)) {
+    step(k, "NP12");
+    yield* ObClearProcessHandleTable(k, process);
+    step(k, "NP13");
+  }
+}
+
+/**
+ * Ends a thread.
+ * @returns INVALID_HANDLE, OBJECT_TYPE_MISMATCH, ACCESS_DENIED, CANT_TERMINATE_SELF, UNSUCCESSFUL, or SUCCESS; no
+ *   return if the caller was named
+ * @source ntoskrnl/ps/kill.c:1280-1336, NtTerminateThread
+ */
+export function* NtTerminateThread(k: Kernel, threadHandle: number, exitStatus: NtStatus): Blocking<NtStatus> {
+  const caller = PsGetCurrentThread(k);
+  const suicide = { self: true, route: "exited", via: "NtTerminateThread" } as const;
+  if (threadHandle === 0) {
+    step(k, "NT1");
+    if (caller.threadsProcess.activeThreads === 1) return STATUS_CANT_TERMINATE_SELF;
+    return yield* PspTerminateThreadByPointer(k, caller, exitStatus, suicide);
+  }
+  if (threadHandle === CURRENT_THREAD_HANDLE) {
+    step(k, "NT2");
+    return yield* PspTerminateThreadByPointer(k, caller, exitStatus, suicide);
+  }
+  step(k, "NT3");
+  const reference = ObReferenceObjectByHandle<EThread>(
+    k,
+    threadHandle,
+    THREAD_TERMINATE,
+    k.ps.threadType,
+    KeGetPreviousMode(k),
+  );
+  if (!reference.ok) return reference.status;
+  const thread = reference.value;
+  if (thread === caller) {
+    step(k, "NT5");
+    yield* ObDereferenceObject(k, thread);
+    return yield* PspTerminateThreadByPointer(k, caller, exitStatus, suicide);
+  }
+  step(k, "NT4");
+  const status = yield* PspTerminateThreadByPointer(k, thread, exitStatus, {
+    self: false,
+    route: "killed",
+    via: "NtTerminateThread",
+  });
+  yield* ObDereferenceObject(k, thread);
+  return status;
+}
+
+/**
+ * Tells a thread to die; if it is the current one, it dies here.
+ * @returns SUCCESS when it is marked, by this call or an earlier one: it may live on for a while; ACCESS_DENIED for a
+ *   system thread; UNSUCCESSFUL for one that takes no more APCs
+ * @source ntoskrnl/ps/kill.c:989-1065, PspTerminateThreadByPointer
+ * @deviates the APC block is part of the thread, so the call cannot fail for lack of memory (D03)
+ */
+export function* PspTerminateThreadByPointer(
+  k: Kernel,
+  thread: EThread,
+  exitStatus: NtStatus,
+  options: KillReason & { readonly self: boolean },
+): Blocking<NtStatus> {
+  if (options.self || thread === PsGetCurrentThread(k)) {
+    step(k, "K2");
+    assert(k.ke.prcb.irql === PASSIVE_LEVEL, "a thread ends itself at PASSIVE_LEVEL");
+    yield* catchCriticalThread(k, thread);
+    PspSetCrossThreadFlag(thread, CT_TERMINATED);
+    step(k, "K3");
+    recordRequest(k, thread, exitStatus, options);
+    step(k, "K4");
+    return yield* PspExitThread(k, exitStatus);
+  }
+  if (hasCrossThreadFlag(thread, CT_SYSTEM_THREAD)) {
+    step(k, "K5");
+    return STATUS_ACCESS_DENIED;
+  }
+  if (!hasCrossThreadFlag(thread, CT_TERMINATED)) yield* catchCriticalThread(k, thread);
+  KeEnterCriticalRegion(k);
+  const status = markAndQueue(k, thread, exitStatus, options);
+  yield* KeLeaveCriticalRegion(k);
+  return status;
+}
+
+/** K1, for a thread whose death is being decided now. */
+function* catchCriticalThread(k: Kernel, thread: EThread): Blocking<void> {
+  if (!hasCrossThreadFlag(thread, CT_BREAK_ON_TERMINATION)) return;
+  step(k, "K1");
+  const { imageFileName } = thread.threadsProcess;
+  yield* PspCatchCriticalBreak(k, "Terminating critical thread 0x%p (in %s)", thread, imageFileName);
+}
+
+/** K6 to K11. Plain, hence atomic: nobody ever sees a thread that is marked and has no kill APC. */
+function markAndQueue(k: Kernel, thread: EThread, exitStatus: NtStatus, reason: KillReason): NtStatus {
+  const apc = thread.exitApc;
+  assert(apc !== null, "every user thread owns its kill APC");
+  step(k, "K6");
+  const before = PspSetCrossThreadFlag(thread, CT_TERMINATED);
+  step(k, "K7");
+  if ((before & CT_TERMINATED) !== 0) {
+    step(k, "K8");
+    return STATUS_SUCCESS;
+  }
+  recordRequest(k, thread, exitStatus, reason);
+  KeInitializeApc(apc, thread, {
+    environment: 0,
+    kernelRoutine: PsExitSpecialApc,
+    rundownRoutine: PspExitApcRundown,
+    normalRoutine: PspExitNormalApc,
+    mode: 0,
+    context: exitStatus,
+  });
+  apc.isExit = true;
+  step(k, "K9");
+  if (!KeInsertQueueApc(k, apc, apc, 0, KILL_INCREMENT)) return STATUS_UNSUCCESSFUL;
+  step(k, "K10");
+  KeForceResumeThread(k, thread);
+  step(k, "K11");
+  return STATUS_SUCCESS;
+}
+
+/** Notes who decided the death and from where; the first decision is the one that counts. */
+function recordRequest(k: Kernel, thread: EThread, status: NtStatus, reason: KillReason): void {
+  if (thread.killRequest !== null) return;
+  const killer = PsGetCurrentThread(k);
+  const fromUser = killer.previousMode === UserMode && killer.user !== null;
+  thread.killRequest = {
+    route: reason.route,
+    killer: { pid: killer.threadsProcess.pid, tid: killer.tid },
+    via: reason.via,
+    from: fromUser ? (killer.user?.callerAddress(k, killer) ?? 0) : 0,
+    status,
+  };
+  if (k.sim.record === null) return;
+  emit(k, {
+    kind: "thread-marked",
+    time: KeQueryInterruptTime(k),
+    pid: thread.threadsProcess.pid,
+    tid: thread.tid,
+    request: thread.killRequest,
+  });
+}
+
+/**
+ * Ends every thread of a process, without any handle or access check.
+ * @returns SUCCESS, NOTHING_TO_TERMINATE, or PROCESS_IS_TERMINATING; no return if it is the caller's own process
+ * @source ntoskrnl/ps/kill.c:80-124, PspTerminateProcess
+ * @deviates takes process rundown (D06); the caller's own thread goes last, after all references are dropped (D04)
+ */
+export function* PspTerminateProcess(
+  k: Kernel,
+  process: EProcess,
+  exitStatus: NtStatus,
+  reason: KillReason,
+): Blocking<NtStatus> {
+  const caller = PsGetCurrentThread(k);
+  KeEnterCriticalRegion(k);
+  if (!ExAcquireRundownProtection(process.rundownProtect)) {
+    yield* KeLeaveCriticalRegion(k);
+    return STATUS_PROCESS_IS_TERMINATING;
+  }
+  if (!hasProcessFlag(process, PSF_PROCESS_DELETE) && hasProcessFlag(process, PSF_BREAK_ON_TERMINATION)) {
+    step(k, "PT1");
+    yield* PspCatchCriticalBreak(k, "Terminating critical process 0x%p (%s)", process, process.imageFileName);
+  }
+  PspSetProcessFlag(process, PSF_PROCESS_DELETE);
+  step(k, "PT2");
+  let status: NtStatus = STATUS_NOTHING_TO_TERMINATE;
+  for (
+    let thread = yield* PsGetNextProcessThread(k, process, null);
+    thread !== null;
+    thread = yield* PsGetNextProcessThread(k, process, thread)
+  ) {
+    step(k, "PT3");
+    if (thread.signalState !== 0) continue;
+    status = STATUS_SUCCESS;
+    if (thread !== caller) yield* PspTerminateThreadByPointer(k, thread, exitStatus, { self: false, ...reason });
+  }
+  ExReleaseRundownProtection(k, process.rundownProtect);
+  yield* KeLeaveCriticalRegion(k);
+  if (status === STATUS_NOTHING_TO_TERMINATE || process.debugPort !== null) {
+    step(k, "PT4");
+    yield* ObClearProcessHandleTable(k, process);
+  }
+  step(k, "PT5");
+  if (process === caller.threadsProcess) yield* terminateSelfLast(k, caller, exitStatus, reason);
+  return status;
+}
+
+/** Ends the calling thread, at once if it may, else when it leaves its region: by its own kill APC. */
+function* terminateSelfLast(k: Kernel, caller: EThread, exitStatus: NtStatus, reason: KillReason): Blocking<void> {
+  if (caller.exiting) return;
+  if (k.ke.prcb.irql === PASSIVE_LEVEL && caller.combinedApcDisable === 0 && caller.apcStateIndex === 0) {
+    yield* PspTerminateThreadByPointer(k, caller, exitStatus, { self: true, ...reason });
+  }
+  markAndQueue(k, caller, exitStatus, reason);
+}
+
+/**
+ * Ends a process from the kernel.
+ * @source ntoskrnl/ps/kill.c:127-132, PsTerminateProcess
+ */
+export function PsTerminateProcess(k: Kernel, process: EProcess, exitStatus: NtStatus): Blocking<NtStatus> {
+  return PspTerminateProcess(k, process, exitStatus, { route: "process-kill", via: "PsTerminateProcess" });
+}
+
+/**
+ * Ends all processes but the System and Idle ones, and waits for none of them.
+ * @source ntoskrnl/ps/kill.c:136-155, PspShutdownProcessManager
+ * @deviates skips the caller's own process and critical ones, which would stop the machine (D44)
+ */
+export function* PspShutdownProcessManager(k: Kernel): Blocking<void> {
+  const own = PsGetCurrentProcess(k);
+  for (
+    let process = yield* PsGetNextProcess(k, null);
+    process !== null;
+    process = yield* PsGetNextProcess(k, process)
+  ) {
+    if (process === k.ps.initialSystemProcess || process === k.ps.idleProcess || process === own) continue;
+    if (hasProcessFlag(process, PSF_BREAK_ON_TERMINATION)) continue;
+    const reason = { route: "shutdown", via: "PspShutdownProcessManager" } as const;
+    yield* PspTerminateProcess(k, process, STATUS_SYSTEM_SHUTDOWN, reason);
+  }
+}
+
+/**
+ * Ends the calling system thread.
+ * @returns INVALID_PARAMETER if it is not a system thread; otherwise never
+ * @source ntoskrnl/ps/kill.c:1146-1158, PsTerminateSystemThread
+ */
+export function* PsTerminateSystemThread(k: Kernel, exitStatus: NtStatus): Blocking<NtStatus> {
+  const thread = PsGetCurrentThread(k);
+  if (!hasCrossThreadFlag(thread, CT_SYSTEM_THREAD)) return STATUS_INVALID_PARAMETER;
+  return yield* PspTerminateThreadByPointer(k, thread, exitStatus, {
+    self: true,
+    route: "exited",
+    via: "PsTerminateSystemThread",
+  });
+}
+
+/**
+ * Whether the address space is being torn down.
+ * @source ntoskrnl/ps/kill.c:1069-1073, PspIsProcessExiting
+ */
+export function PspIsProcessExiting(process: EProcess): boolean {
+  return hasProcessFlag(process, PSF_PROCESS_EXITING);
+}

@@ -1,0 +1,53 @@
+/**
+ * Notify routines: drivers that hear of the birth and death of processes and threads. Deaths are told in the dying
+ * thread, births in the creator's.
+ */
+import { type NtStatus, STATUS_INSUFFICIENT_RESOURCES, STATUS_PROCEDURE_NOT_FOUND, STATUS_SUCCESS } from "../abi/status.ts";
+import { type CallbackSlots, ExCallCallbacks, ExRegisterCallback, ExUnregisterCallback } from "../ex/callback.ts";
+import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
+import type { Kernel } from "../kernel.ts";
+import type { Blocking } from "../sim/blocking.ts";
+import type { EProcess, EThread } from "./objects.ts";
+import type { ProcessNotifyRoutine, ThreadNotifyRoutine } from "./state.ts";
+
+interface NotifyOptions {
+  readonly create: boolean;
+}
+
+/** Calls every thread notify routine with the thread's ids. */
+export function* PspRunCreateThreadNotifyRoutines(k: Kernel, thread: EThread, options: NotifyOptions): Blocking<void> {
+  if (k.ps.threadNotify.count === 0) return;
+  const { pid } = thread.threadsProcess;
+  yield* ExCallCallbacks(k, k.ps.threadNotify, (routine) => routine(k, pid, thread.tid, options.create));
+}
+
+/** Calls every process notify routine, in a critical region as Windows does. */
+export function* PspRunCreateProcessNotifyRoutines(k: Kernel, process: EProcess, options: NotifyOptions): Blocking<void> {
+  if (k.ps.processNotify.count === 0) return;
+  KeEnterCriticalRegion(k);
+  const { parentPid, pid } = process;
+  yield* ExCallCallbacks(k, k.ps.processNotify, (routine) => routine(k, parentPid, pid, options.create));
+  yield* KeLeaveCriticalRegion(k);
+}
+
+/** Registers or, with `remove`, unregisters a process notify routine. @returns INSUFFICIENT_RESOURCES when all slots are taken, PROCEDURE_NOT_FOUND */
+export function PsSetCreateProcessNotifyRoutine(
+  k: Kernel,
+  routine: ProcessNotifyRoutine,
+  options: { readonly remove: boolean },
+): Blocking<NtStatus> {
+  return change(k, k.ps.processNotify, routine, options.remove);
+}
+
+export function PsSetCreateThreadNotifyRoutine(k: Kernel, routine: ThreadNotifyRoutine): Blocking<NtStatus> {
+  return change(k, k.ps.threadNotify, routine, false);
+}
+
+export function PsRemoveCreateThreadNotifyRoutine(k: Kernel, routine: ThreadNotifyRoutine): Blocking<NtStatus> {
+  return change(k, k.ps.threadNotify, routine, true);
+}
+
+function* change<T>(k: Kernel, slots: CallbackSlots<T>, routine: T, remove: boolean): Blocking<NtStatus> {
+  if (!remove) return ExRegisterCallback(slots, routine) ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+  return (yield* ExUnregisterCallback(k, slots, routine)) ? STATUS_SUCCESS : STATUS_PROCEDURE_NOT_FOUND;
+}

@@ -1,0 +1,110 @@
+/**
+ * Processes and threads. Fields are grouped by what makes a write safe. Where NT lets fields share storage, they are
+ * separate here, and the order that the sharing forces is asserted where it matters.
+ */
+import { type NtStatus, STATUS_PENDING, STATUS_SUCCESS } from "../abi/status.ts";
+import type { PoolBlock } from "../ex/pool.ts";
+import { ExPushLock } from "../ex/pushlock.ts";
+import { ExRundown } from "../ex/rundown.ts";
+import { IoThread } from "../io/thread.ts";
+import type { KApc } from "../ke/objects.ts";
+import type { LpcPort, LpcThreadState } from "../lpc/port.ts";
+import { newLpcThreadState } from "../lpc/port.ts";
+import { MmProcess } from "../mm/process.ts";
+import { ListEntry, listHead } from "../rtl/list.ts";
+import type { KillRequest } from "../sim/record.ts";
+import type { Token } from "../se/token.ts";
+import type { Job } from "./job.ts";
+
+/** `CLIENT_ID`. */
+export interface ClientId {
+  readonly pid: number;
+  readonly tid: number;
+}
+
+/** One registration of `NtRegisterThreadTerminatePort`; owns one reference on the port. */
+export interface TerminationPort {
+  readonly port: LpcPort;
+  readonly block: PoolBlock;
+  readonly next: TerminationPort | null;
+}
+
+/** What a thread impersonates while `CT_ACTIVE_IMPERSONATION_INFO` is set. */
+export interface ImpersonationInfo {
+  readonly token: Token;
+  readonly level: number;
+}
+
+export class EProcess extends MmProcess {
+  // Interlocked.
+  flags = 0;
+
+  // Under ProcessLock.
+  readonly processLock: ExPushLock = new ExPushLock();
+  readonly ethreadListHead: ListEntry<EThread> = listHead();
+  activeThreads = 0;
+  exitStatus: NtStatus = STATUS_PENDING;
+  lastThreadExitStatus: NtStatus = STATUS_SUCCESS;
+  /** Whether {@link lastThreadExitStatus} was ever recorded: its initial value would read as success (D14). */
+  lastThreadExitStatusRecorded = false;
+
+  // Under PspActiveProcessMutex.
+  readonly activeProcessLinks: ListEntry<EProcess> = new ListEntry<EProcess>(this);
+
+  // Creation, then the last thread.
+  parentPid = 0;
+  imageFileName = "";
+  imagePath = "";
+  /** 100 ns since boot. */
+  createTime = 0;
+  exitTime = 0;
+  token: Token | null = null;
+  exceptionPort: LpcPort | null = null;
+  /** Null: not connected yet; "closed": never again. */
+  securityPort: LpcPort | "closed" | null = null;
+  job: Job | null = null;
+  jobStatus = 0;
+  win32Process: object | null = null;
+  auditImageName: PoolBlock | null = null;
+  workingSetWatch: PoolBlock | null = null;
+  sessionId = 1;
+  defaultHardErrorMode = 0;
+  priorityClass = 2;
+}
+
+export class EThread extends IoThread {
+  readonly threadsProcess: EProcess;
+
+  // Interlocked, any thread.
+  crossThreadFlags = 0;
+
+  // Self.
+  sameThreadPassiveFlags = 0;
+  sameThreadApcFlags = 0;
+  terminationPort: TerminationPort | null = null;
+  /** Set on entry to PspExitThread, which is entered once (D24). */
+  exiting = false;
+
+  readonly rundownProtect: ExRundown = new ExRundown();
+  readonly ethreadListEntry: ListEntry<EThread> = new ListEntry<EThread>(this);
+  exitStatus: NtStatus = STATUS_PENDING;
+  /** 100 ns since boot. */
+  createTime = 0;
+  exitTime = 0;
+  startAddress = 0;
+  win32StartAddress = 0;
+  name = "";
+  impersonationInfo: ImpersonationInfo | null = null;
+  readonly lpc: LpcThreadState = newLpcThreadState();
+  /** The kill's APC block: part of the thread, so that a kill never needs memory (D03). */
+  exitApc: KApc | null = null;
+  /** Who decided that this thread dies, first one wins; for its certificate. */
+  killRequest: KillRequest | null = null;
+  /** `NtAlertThreadByThreadId` before the wait. */
+  alertedByThreadId = false;
+
+  constructor(id: number, process: EProcess, ids: { readonly semaphore: number; readonly timeout: number }) {
+    super(id, process, ids);
+    this.threadsProcess = process;
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Creating processes. Whatever fails, one dereference undoes everything: the delete procedure looks at every field.
+ * Creation starts no thread and signals nothing.
+ */
+import { PROCESS_ALL_ACCESS, PSF_HAS_ADDRESS_SPACE } from "../abi/ps.ts";
+import {
+  failure,
+  type NtResult,
+  type NtStatus,
+  NT_SUCCESS,
+  STATUS_PROCESS_IS_TERMINATING,
+  STATUS_SUCCESS,
+  success,
+} from "../abi/status.ts";
+import { ExCreateHandle } from "../ex/handle.ts";
+import { PspInheritQuota } from "../ex/quota.ts";
+import { ExAcquireRundownProtection, ExReleaseRundownProtection } from "../ex/rundown.ts";
+import { KeAcquireGuardedMutex, KeReleaseGuardedMutex } from "../ke/gmutex.ts";
+import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
+import { KeQueryInterruptTime } from "../ke/time.ts";
+import type { Kernel } from "../kernel.ts";
+import { MmCreateProcessAddressSpace } from "../mm/addressspace.ts";
+import type { Section } from "../mm/section.ts";
+import { ObInitProcess } from "../ob/killprocess.ts";
+import { ObCreateObject, ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
+import { insertTail } from "../rtl/list.ts";
+import type { Blocking } from "../sim/blocking.ts";
+import { newObjectId } from "../sim/identity.ts";
+import { emit } from "../sim/record.ts";
+import { PspSetProcessFlag } from "./flags.ts";
+import { PspRunCreateProcessNotifyRoutines } from "./notify.ts";
+import { EProcess } from "./objects.ts";
+
+/** What a new process is to be. */
+export interface ProcessCreation {
+  /** Whose quota, token and handles it inherits; null for the first ones. */
+  readonly parent: EProcess | null;
+  /** File name of the image, for messages and reports. */
+  readonly imageFileName: string;
+  readonly imagePath: string;
+  /** The image; null clones nothing and maps nothing. */
+  readonly section: Section | null;
+  readonly inheritHandles: boolean;
+  /** False for the System process, which has no user memory. */
+  readonly userMemory: boolean;
+}
+
+/**
+ * Creates a process without any thread.
+ * @returns the process with its creation reference; PROCESS_IS_TERMINATING if the parent is, INSUFFICIENT_RESOURCES,
+ *   NO_MEMORY or QUOTA_EXCEEDED
+ */
+export function* PspCreateProcess(k: Kernel, creation: ProcessCreation): Blocking<NtResult<EProcess>> {
+  const affinity = k.ke.prcbs.length === 32 ? -1 : (1 << k.ke.prcbs.length) - 1;
+  const process = new EProcess(newObjectId(k), affinity);
+  const created = ObCreateObject(k, k.ps.processType, process);
+  if (!NT_SUCCESS(created)) return failure(created);
+  process.imageFileName = creation.imageFileName;
+  process.imagePath = creation.imagePath;
+  process.createTime = KeQueryInterruptTime(k);
+  process.grantedAccess = PROCESS_ALL_ACCESS;
+  const status = yield* furnishProcess(k, process, creation);
+  if (!NT_SUCCESS(status)) {
+    yield* ObDereferenceObject(k, process);
+    return failure(status);
+  }
+  yield* KeAcquireGuardedMutex(k, k.ps.activeProcessMutex);
+  insertTail(k.ps.activeProcessHead, process.activeProcessLinks);
+  yield* KeReleaseGuardedMutex(k, k.ps.activeProcessMutex);
+  emit(k, {
+    kind: "process-created",
+    time: process.createTime,
+    pid: process.pid,
+    parentPid: process.parentPid,
+    image: process.imageFileName,
+  });
+  yield* PspRunCreateProcessNotifyRoutines(k, process, { create: true });
+  return success(process);
+}
+
+function* furnishProcess(k: Kernel, process: EProcess, creation: ProcessCreation): Blocking<NtStatus> {
+  const { parent } = creation;
+  const charged = PspInheritQuota(k, process, parent);
+  if (!NT_SUCCESS(charged)) return charged;
+  // The parent's rundown keeps its token, section and handle table where they are (D39).
+  KeEnterCriticalRegion(k);
+  if (parent !== null && !ExAcquireRundownProtection(parent.rundownProtect)) {
+    yield* KeLeaveCriticalRegion(k);
+    return STATUS_PROCESS_IS_TERMINATING;
+  }
+  const status = inheritFromParent(k, process, creation);
+  if (parent !== null) ExReleaseRundownProtection(k, parent.rundownProtect);
+  yield* KeLeaveCriticalRegion(k);
+  if (!NT_SUCCESS(status)) return status;
+  const id = ExCreateHandle(k.ps.cidTable, process, 0, 0);
+  if (!id.ok) return id.status;
+  process.pid = id.value;
+  return STATUS_SUCCESS;
+}
+
+function inheritFromParent(k: Kernel, process: EProcess, creation: ProcessCreation): NtStatus {
+  const { parent, section } = creation;
+  process.parentPid = parent?.pid ?? 0;
+  const token = parent?.token ?? k.se.systemToken;
+  if (token !== null) {
+    ObReferenceObject(token);
+    process.token = token;
+  }
+  if (section !== null) {
+    ObReferenceObject(section);
+    process.sectionObject = section;
+  }
+  if (creation.userMemory) {
+    const memory = MmCreateProcessAddressSpace(k, process);
+    if (!NT_SUCCESS(memory)) return memory;
+    PspSetProcessFlag(process, PSF_HAS_ADDRESS_SPACE);
+  }
+  return ObInitProcess(k, creation.inheritHandles ? parent : null, process);
+}

@@ -1,0 +1,54 @@
+/**
+ * The reaper: frees the stacks of dead threads and drops their keep-alive references, on a HyperCritical worker.
+ *
+ * Invariant: while it runs the list head is never null, so exactly one activation exists; the pusher that found null
+ * queues it.
+ */
+import { KeDelayExecutionThread } from "../ke/wait.ts";
+import type { ReaperLink } from "../ke/state.ts";
+import { KeQueryInterruptTime } from "../ke/time.ts";
+import type { Kernel } from "../kernel.ts";
+import { MmDeleteKernelStack } from "../mm/kernelstack.ts";
+import { ObDereferenceObject } from "../ob/reference.ts";
+import { assert } from "../rtl/assert.ts";
+import type { Blocking } from "../sim/blocking.ts";
+import { emit } from "../sim/record.ts";
+import { EThread } from "./objects.ts";
+import { step } from "./steps.ts";
+
+/** One tick of the dispatcher: long enough for the dying thread to leave its stack. */
+const SWAP_WAIT_100NS = 1;
+
+/**
+ * Work routine of the reaper.
+ * @source ntoskrnl/ps/kill.c:168-206, PspReapRoutine
+ * @deviates waits until the thread has left its stack before freeing it (D37)
+ */
+export function* PspReapRoutine(k: Kernel): Blocking<void> {
+  do {
+    const chain = k.ke.reaperList;
+    k.ke.reaperList = "busy";
+    step(k, "R1");
+    assert(chain !== null && chain !== "busy", "the reaper is woken by a dead thread");
+    for (let link: ReaperLink | "busy" | null = chain; link !== null && link !== "busy"; link = link.next) {
+      yield* reap(k, link);
+    }
+    step(k, "R3");
+  } while (k.ke.reaperList !== "busy");
+  k.ke.reaperList = null;
+}
+
+function* reap(k: Kernel, link: ReaperLink): Blocking<void> {
+  const { thread } = link;
+  assert(thread instanceof EThread, "every thread is the process manager's");
+  while (thread.swapBusy) {
+    yield* KeDelayExecutionThread(k, { mode: 0, alertable: false, timeout100ns: SWAP_WAIT_100NS });
+  }
+  MmDeleteKernelStack(k, thread);
+  if (k.sim.record !== null) {
+    const time = KeQueryInterruptTime(k);
+    emit(k, { kind: "thread-reaped", time, pid: thread.threadsProcess.pid, tid: thread.tid });
+  }
+  step(k, "R2");
+  yield* ObDereferenceObject(k, thread);
+}

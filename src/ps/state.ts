@@ -1,0 +1,50 @@
+/** The process manager's state. */
+import type { HandleTable } from "../ex/handle.ts";
+import type { CallbackSlots } from "../ex/callback.ts";
+import type { ExWorkItem } from "../ex/work.ts";
+import type { KGuardedMutex } from "../ke/gmutex.ts";
+import type { Kernel } from "../kernel.ts";
+import type { ObjectType } from "../ob/type.ts";
+import type { ListEntry } from "../rtl/list.ts";
+import type { Blocking } from "../sim/blocking.ts";
+import type { NtStatus } from "../abi/status.ts";
+import type { EProcess, EThread } from "./objects.ts";
+
+/** Calls into the debugger support, a later layer. */
+export interface DbgkUpcalls {
+  createThread: (k: Kernel, thread: EThread) => Blocking<void>;
+  exitThread: (k: Kernel, status: NtStatus) => Blocking<void>;
+  exitProcess: (k: Kernel, status: NtStatus) => Blocking<void>;
+  /** `DbgkClearProcessDebugObject`. */
+  clearDebugObject: (k: Kernel, process: EProcess) => Blocking<NtStatus>;
+}
+
+/** Calls into win32k, registered by `PsEstablishWin32Callouts`; null until then. */
+export interface Win32Callouts {
+  readonly thread: (k: Kernel, thread: EThread, reason: "initialize" | "exit") => Blocking<NtStatus>;
+  readonly process: (k: Kernel, process: EProcess, create: boolean) => Blocking<NtStatus>;
+}
+
+/** A routine that is told of the birth and death of processes. `pid` is the process, `parentPid` its parent. */
+export type ProcessNotifyRoutine = (k: Kernel, parentPid: number, pid: number, create: boolean) => Blocking<void>;
+/** A routine that is told of the birth and death of threads. */
+export type ThreadNotifyRoutine = (k: Kernel, pid: number, tid: number, create: boolean) => Blocking<void>;
+
+export interface PsState {
+  /** `PspCidTable`: processes and threads share one space of ids. */
+  readonly cidTable: HandleTable;
+  readonly activeProcessMutex: KGuardedMutex;
+  readonly activeProcessHead: ListEntry<EProcess>;
+  readonly processType: ObjectType;
+  readonly threadType: ObjectType;
+  readonly jobType: ObjectType;
+  /** `PsInitialSystemProcess`: home of the system threads. */
+  initialSystemProcess: EProcess | null;
+  idleProcess: EProcess | null;
+  readonly reaperWorkItem: ExWorkItem;
+  readonly processNotify: CallbackSlots<ProcessNotifyRoutine>;
+  readonly threadNotify: CallbackSlots<ThreadNotifyRoutine>;
+  legoNotify: ((k: Kernel, thread: EThread) => void) | null;
+  win32Callouts: Win32Callouts | null;
+  dbgk: DbgkUpcalls;
+}

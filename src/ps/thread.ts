@@ -1,0 +1,227 @@
+/**
+ * Creating threads, and undoing a creation that fails or loses its race with the end of the process.
+ *
+ * Invariants: a thread becomes visible, by id and in its process's list, in one step and complete (D08, D09); after
+ * PROCESS_DELETE is seen under ProcessLock no thread is linked any more; from linking to readying the creator is in a
+ * critical region, so a suspended creator never holds up the end of the process (D36).
+ */
+import { APC_LEVEL, KernelMode, type ProcessorMode } from "../abi/ke.ts";
+import {
+  CT_DEAD_THREAD,
+  CT_HIDE_FROM_DEBUGGER,
+  CT_SYSTEM_THREAD,
+  CT_TERMINATED,
+  PSF_PROCESS_DELETE,
+  THREAD_ALL_ACCESS,
+} from "../abi/ps.ts";
+import {
+  failure,
+  type NtResult,
+  type NtStatus,
+  NT_SUCCESS,
+  STATUS_PROCESS_IS_TERMINATING,
+  success,
+} from "../abi/status.ts";
+import { ExCreateHandle } from "../ex/handle.ts";
+import { ExAcquirePushLockExclusive, ExReleasePushLock } from "../ex/pushlock.ts";
+import { PsChargeQuota, PsReturnQuota } from "../ex/quota.ts";
+import { ExAcquireRundownProtection, ExReleaseRundownProtection } from "../ex/rundown.ts";
+import { newApc } from "../ke/apc.ts";
+import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
+import { KeForceResumeThread, KeSuspendThread } from "../ke/suspend.ts";
+import { KeInitThread, KeReadyThread, KeStartThread } from "../ke/thread.ts";
+import { KeQueryInterruptTime } from "../ke/time.ts";
+import type { Kernel } from "../kernel.ts";
+import { MmCreateKernelStack } from "../mm/kernelstack.ts";
+import { MmDeleteTeb } from "../mm/teb.ts";
+import { ObInsertObject } from "../ob/insert.ts";
+import { ObCreateObject, ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
+import { assert } from "../rtl/assert.ts";
+import { insertTail } from "../rtl/list.ts";
+import type { Blocking } from "../sim/blocking.ts";
+import { newObjectId } from "../sim/identity.ts";
+import { emit } from "../sim/record.ts";
+import { PsGetCurrentThread } from "./current.ts";
+import { PsExitSpecialApc } from "./exitapc.ts";
+import { hasCrossThreadFlag, hasProcessFlag, PspSetCrossThreadFlag } from "./flags.ts";
+import { PspRunCreateThreadNotifyRoutines } from "./notify.ts";
+import { type EProcess, EThread } from "./objects.ts";
+import { PspSystemThreadStartup, PspUserThreadStartup } from "./startup.ts";
+
+/** What a new thread is to be. */
+export interface ThreadCreation {
+  /** Gives a user thread its TEB and its user context; null for a system thread. */
+  readonly setUp: ((k: Kernel, thread: EThread) => NtStatus) | null;
+  /** What a system thread runs. */
+  readonly systemRoutine?: (k: Kernel) => Blocking<void>;
+  readonly createSuspended?: boolean;
+  readonly hideFromDebugger?: boolean;
+  readonly startAddress?: number;
+  readonly name?: string;
+  /** Make a handle in the caller's table. */
+  readonly handle?: { readonly desiredAccess: number; readonly attributes: number; readonly mode: ProcessorMode };
+}
+
+/** A thread that was created; the reference is the caller's to drop. */
+export interface CreatedThread {
+  readonly thread: EThread;
+  readonly handle: number;
+}
+
+/**
+ * Creates a thread in `process`, which the caller has referenced.
+ * @returns the thread, referenced, and its handle (0 if none was asked for); PROCESS_IS_TERMINATING,
+ *   INSUFFICIENT_RESOURCES, QUOTA_EXCEEDED or NO_MEMORY
+ */
+export function* PspCreateThread(
+  k: Kernel,
+  process: EProcess,
+  creation: ThreadCreation,
+): Blocking<NtResult<CreatedThread>> {
+  const built = yield* buildThread(k, process, creation);
+  if (!built.ok) return built;
+  const thread = built.value;
+  // From here to readying nobody may suspend the creator.
+  KeEnterCriticalRegion(k);
+  const linked = yield* linkThread(k, process, thread);
+  ExReleaseRundownProtection(k, process.rundownProtect);
+  if (!NT_SUCCESS(linked)) {
+    yield* KeLeaveCriticalRegion(k);
+    yield* discardThread(k, process, thread);
+    return failure(linked);
+  }
+  const handle = yield* publishThread(k, thread, creation);
+  yield* KeLeaveCriticalRegion(k);
+  if (handle.ok) return success({ thread, handle: handle.value });
+  yield* ObDereferenceObject(k, thread);
+  return handle;
+}
+
+/** Makes the object, its memory and its stack; takes process rundown on success. */
+function* buildThread(k: Kernel, process: EProcess, creation: ThreadCreation): Blocking<NtResult<EThread>> {
+  const charged = PsChargeQuota(process.quotaBlock, "threads", 1);
+  if (!NT_SUCCESS(charged)) return failure(charged);
+  const ids = { semaphore: newObjectId(k), timeout: newObjectId(k) };
+  const thread = new EThread(newObjectId(k), process, ids);
+  const created = ObCreateObject(k, k.ps.threadType, thread);
+  if (!NT_SUCCESS(created)) {
+    PsReturnQuota(process.quotaBlock, "threads", 1);
+    return failure(created);
+  }
+  ObReferenceObject(process);
+  thread.grantedAccess = THREAD_ALL_ACCESS;
+  thread.createTime = KeQueryInterruptTime(k);
+  thread.startAddress = creation.startAddress ?? 0;
+  if (creation.setUp === null) thread.crossThreadFlags |= CT_SYSTEM_THREAD;
+  if (creation.hideFromDebugger === true) thread.crossThreadFlags |= CT_HIDE_FROM_DEBUGGER;
+  const status = furnishThread(k, process, thread, creation);
+  if (NT_SUCCESS(status)) return success(thread);
+  yield* discardThread(k, process, thread);
+  return failure(status);
+}
+
+/** The parts that may run out. Whatever was made is undone by {@link discardThread} or the delete procedure. */
+function furnishThread(k: Kernel, process: EProcess, thread: EThread, creation: ThreadCreation): NtStatus {
+  const id = ExCreateHandle(k.ps.cidTable, thread, 0, 0);
+  if (!id.ok) return id.status;
+  thread.tid = id.value;
+  if (!ExAcquireRundownProtection(process.rundownProtect)) return STATUS_PROCESS_IS_TERMINATING;
+  const status = furnishUnderRundown(k, thread, creation);
+  if (!NT_SUCCESS(status)) ExReleaseRundownProtection(k, process.rundownProtect);
+  return status;
+}
+
+function furnishUnderRundown(k: Kernel, thread: EThread, creation: ThreadCreation): NtStatus {
+  const stack = MmCreateKernelStack(k, thread);
+  if (!NT_SUCCESS(stack)) return stack;
+  thread.exitApc = newApc(k, thread, {
+    environment: 0,
+    kernelRoutine: PsExitSpecialApc,
+    normalRoutine: null,
+    mode: KernelMode,
+  });
+  const { setUp, systemRoutine } = creation;
+  if (setUp === null) {
+    assert(systemRoutine !== undefined, "a system thread has a routine");
+    KeInitThread(k, thread, (kernel) => PspSystemThreadStartup(kernel, systemRoutine));
+  } else {
+    const status = setUp(k, thread);
+    if (!NT_SUCCESS(status)) return status;
+    KeInitThread(k, thread, PspUserThreadStartup);
+  }
+  thread.savedIrql = APC_LEVEL;
+  return 0 as NtStatus;
+}
+
+/** Links the thread into its process, unless the process, or the creator in its own process, is dying (D07). */
+function* linkThread(k: Kernel, process: EProcess, thread: EThread): Blocking<NtStatus> {
+  const creator = PsGetCurrentThread(k);
+  yield* ExAcquirePushLockExclusive(k, process.processLock);
+  const doomedCreator =
+    creator.threadsProcess === process &&
+    !hasCrossThreadFlag(thread, CT_SYSTEM_THREAD) &&
+    hasCrossThreadFlag(creator, CT_TERMINATED);
+  const refused = hasProcessFlag(process, PSF_PROCESS_DELETE) || doomedCreator;
+  if (!refused) {
+    insertTail(process.ethreadListHead, thread.ethreadListEntry);
+    process.activeThreads++;
+    KeStartThread(k, thread);
+  }
+  ExReleasePushLock(k, process.processLock);
+  return refused ? STATUS_PROCESS_IS_TERMINATING : (0 as NtStatus);
+}
+
+/** Tells of the new thread, gives out its handle, and lets it run; a failure makes it die at once. */
+function* publishThread(k: Kernel, thread: EThread, creation: ThreadCreation): Blocking<NtResult<number>> {
+  const process = thread.threadsProcess;
+  emit(k, {
+    kind: "thread-created",
+    time: thread.createTime,
+    pid: process.pid,
+    tid: thread.tid,
+    start: thread.startAddress,
+  });
+  yield* PspRunCreateThreadNotifyRoutines(k, thread, { create: true });
+  ObReferenceObject(thread); // the keep-alive, dropped by the reaper
+  ObReferenceObject(thread); // the caller's
+  if (creation.createSuspended === true) KeSuspendThread(k, thread);
+  if (hasCrossThreadFlag(thread, CT_TERMINATED)) KeForceResumeThread(k, thread);
+  let handle: NtResult<number> = success(0);
+  if (creation.handle === undefined) {
+    yield* ObDereferenceObject(k, thread); // the creation reference has no handle to go to
+  } else {
+    const inserted = yield* ObInsertObject(k, thread, creation.handle);
+    handle = inserted.ok ? success(inserted.value.handle) : inserted;
+  }
+  if (!handle.ok) {
+    PspSetCrossThreadFlag(thread, CT_DEAD_THREAD);
+    KeForceResumeThread(k, thread);
+  }
+  KeReadyThread(k, thread);
+  return handle;
+}
+
+/** Undoes a creation that was never linked. */
+function* discardThread(k: Kernel, process: EProcess, thread: EThread): Blocking<void> {
+  if (thread.teb !== 0) MmDeleteTeb(k, process, thread.teb);
+  thread.teb = 0;
+  thread.apcQueueable = false;
+  thread.continuation = null;
+  yield* ObDereferenceObject(k, thread);
+}
+
+/**
+ * Creates a system thread in the System process.
+ * @returns the thread, referenced
+ */
+export function* PsCreateSystemThread(
+  k: Kernel,
+  routine: (k: Kernel) => Blocking<void>,
+  name: string,
+): Blocking<NtResult<EThread>> {
+  const process = k.ps.initialSystemProcess;
+  assert(process !== null, "the System process exists before any system thread");
+  const created = yield* PspCreateThread(k, process, { setUp: null, systemRoutine: routine, name });
+  return created.ok ? success(created.value.thread) : created;
+}
+
