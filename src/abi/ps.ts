@@ -11,12 +11,6 @@ export const CT_BREAK_ON_TERMINATION = 0x040;
 export const CT_SKIP_CREATION_MSG = 0x080;
 export const CT_SKIP_TERMINATION_MSG = 0x100;
 
-/** `ETHREAD.SameThreadPassiveFlags`. */
-export const STPF_ACTIVE_EX_WORKER = 0x1;
-
-/** `ETHREAD.SameThreadApcFlags`. */
-export const STAF_LPC_EXIT_THREAD_CALLED = 0x2;
-
 /** `EPROCESS.Flags`. */
 export const PSF_CREATE_REPORTED = 0x1;
 export const PSF_NO_DEBUG_INHERIT = 0x2;

@@ -50,6 +50,7 @@ export function* IopCompleteRequest(k: Kernel, irp: Irp): Blocking<void> {
   if (irp.writeBack !== null) irp.writeBack(k, irp);
   // A request that failed at once says so by its status alone.
   if (irp.pendingReturned || !NT_ERROR(irp.status)) announce(k, irp);
+  else if (irp.file.synchronous) KeSetEvent(k, irp.file.event, 0);
   yield* releaseIrp(k, irp);
 }
 

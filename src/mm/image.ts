@@ -8,7 +8,7 @@ import {
   PAGE_SHIFT,
   PAGE_SIZE,
 } from "../abi/mm.ts";
-import { asWriteCopy, isValidProtection, isWriteCopy } from "./protection.ts";
+import { asWriteCopy, isValidProtection, isWritable, isWriteCopy } from "./protection.ts";
 import { CHARGED, type PageRuns } from "./vad.ts";
 
 /** Pages of an image with one protection. */
@@ -64,6 +64,8 @@ export interface SharedImage {
   readonly runs: PageRuns;
   /** Pages of a view that may be copied, and are therefore charged. */
   readonly chargedPages: number;
+  /** Whether processes write to common pages of it: such pages start anew when the last user has gone. */
+  readonly hasSharedData: boolean;
   /** Where each page's bytes are, and how many. */
   readonly offsets: Float64Array;
   readonly lengths: Uint16Array;
@@ -82,7 +84,9 @@ export function createSharedImage(layout: ImageLayout): SharedImage {
   const values = pageValues(layout, pageCount);
   const { base, bytes, information } = layout;
   const charged = values.reduce((sum, value) => sum + ((value & CHARGED) !== 0 ? 1 : 0), 0);
-  return { base, pageCount, bytes, information, runs: runsOf(values), chargedPages: charged, offsets, lengths };
+  const hasSharedData = values.some(isWritable);
+  const runs = runsOf(values);
+  return { base, pageCount, bytes, information, runs, chargedPages: charged, hasSharedData, offsets, lengths };
 }
 
 /** Reads a page of the image into `target`, which is a page long. */

@@ -5,7 +5,7 @@
  * Invariants: `references` counts the section objects; the frames in `frames` belong to the segment. A data segment goes
  * with its last section; an image segment stays, with its frames, until frames run short.
  */
-import { PAGE_SHIFT, PAGE_SIZE } from "../abi/mm.ts";
+import { PAGE_SIZE } from "../abi/mm.ts";
 import type { GuestRam } from "../abi/processor.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
@@ -117,9 +117,14 @@ export function dereferenceSegment(k: Kernel, segment: Segment): void {
   assert(segment.references > 0, "a segment is dereferenced once for each of its sections");
   segment.references--;
   if (segment.references > 0) return;
-  if (segment.identity !== null && k.mm.images.get(segment.identity) === segment) return;
+  if (isWorthKeeping(k, segment)) return;
   flushSegment(k, segment);
   deleteSegment(k, segment);
+}
+
+function isWorthKeeping(k: Kernel, segment: Segment): boolean {
+  const { identity, image } = segment;
+  return identity !== null && image !== null && !image.hasSharedData && k.mm.images.get(identity) === segment;
 }
 
 /** Writes modified pages back to the file. @returns whether all of it worked */
@@ -145,10 +150,12 @@ function deleteSegment(k: Kernel, segment: Segment): void {
   returnMachineCommit(k, segment.chargedPages);
   segment.chargedPages = 0;
   k.mm.segments.delete(segment);
-  if (segment.identity !== null) k.mm.files.delete(segment.identity);
+  if (segment.identity === null) return;
+  if (segment.image === null) k.mm.files.delete(segment.identity);
+  else k.mm.images.delete(segment.identity);
 }
 
 /** Pages that `bytes` take. */
 export function pagesFor(bytes: number): number {
-  return Math.ceil(bytes / (1 << PAGE_SHIFT));
+  return Math.ceil(bytes / PAGE_SIZE);
 }

@@ -8,7 +8,7 @@ import { CT_ACTIVE_IMPERSONATION_INFO, PSF_HAS_ADDRESS_SPACE, TAG_SEPA, WORKING_
 import { ExDestroyHandle } from "../ex/handle.ts";
 import { ExFreePool, ExFreePoolWithTag } from "../ex/pool.ts";
 import { ExAcquirePushLockExclusive, ExReleasePushLock } from "../ex/pushlock.ts";
-import { PsReturnProcessNonPagedPoolQuota, PspDereferenceQuotaBlock } from "../ex/quota.ts";
+import { dereferenceQuotaBlock, returnQuota } from "../ex/quota.ts";
 import { KeStackAttachProcess, KeUnstackDetachProcess } from "../ke/attach.ts";
 import { KeBugCheckEx } from "../ke/bugcheck.ts";
 import { KeAcquireGuardedMutex, KeReleaseGuardedMutex } from "../ke/gmutex.ts";
@@ -60,12 +60,21 @@ export function* PspDeleteProcess(k: Kernel, body: ObjectBody): Blocking<void> {
   if (process.workingSetWatch !== null) {
     ExFreePool(k, process.workingSetWatch);
     process.workingSetWatch = null;
-    PsReturnProcessNonPagedPoolQuota(process, WORKING_SET_WATCH_QUOTA);
+    if (process.quotaBlock !== null) returnQuota(process.quotaBlock, "poolBytes", WORKING_SET_WATCH_QUOTA);
     step(k, "DP14");
   }
   step(k, "DP15");
-  PspDereferenceQuotaBlock(process);
+  releaseQuota(process);
   step(k, "DP16");
+}
+
+/** DP16: the block goes with its last process. */
+function releaseQuota(process: EProcess): void {
+  const quota = process.quotaBlock;
+  if (quota === null) return;
+  if (process.quotaCharged) returnQuota(quota, "processes", 1);
+  dereferenceQuotaBlock(quota);
+  process.quotaBlock = null;
 }
 
 /** DP1. */
@@ -133,6 +142,7 @@ export function* PspDeleteThread(k: Kernel, body: ObjectBody): Blocking<void> {
     emit(k, { kind: "thread-deleted", time: KeQueryInterruptTime(k), pid: process.pid, tid: thread.tid });
     step(k, "DT2");
   }
+  if (process.quotaBlock !== null) returnQuota(process.quotaBlock, "threads", 1);
   yield* PspDeleteThreadSecurity(k, thread);
   step(k, "DT3");
   if (isLinked(thread.ethreadListEntry)) {

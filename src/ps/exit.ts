@@ -7,12 +7,7 @@
  * last thread goes on only when all its siblings are signaled, so from there on it is alone in the process.
  */
 import { APC_LEVEL, BugCheckCode, KernelMode, PASSIVE_LEVEL, UserMode, WaitReason } from "../abi/ke.ts";
-import {
-  CT_DEAD_THREAD,
-  CT_SYSTEM_THREAD,
-  PSF_PROCESS_DELETE,
-  STPF_ACTIVE_EX_WORKER,
-} from "../abi/ps.ts";
+import { PSF_PROCESS_DELETE } from "../abi/ps.ts";
 import {
   type NtStatus,
   STATUS_PENDING,
@@ -46,7 +41,7 @@ import { SeAuditProcessExit, SeDetailedAuditingWithToken } from "../se/audit.ts"
 import { PsGetCurrentThread } from "./current.ts";
 import { breakIfCritical, notifyDebugger, notifyTerminationPorts, rundownWin32 } from "./exitobservers.ts";
 import { PspExitProcess } from "./exitprocess.ts";
-import { hasCrossThreadFlag, PspSetProcessFlag } from "./flags.ts";
+import { PspSetProcessFlag } from "./flags.ts";
 import { PspExitProcessFromJob } from "./job.ts";
 import { PspRunCreateThreadNotifyRoutines } from "./notify.ts";
 import type { EProcess, EThread } from "./objects.ts";
@@ -107,7 +102,7 @@ function* refuseUnlessFitToExit(k: Kernel, thread: EThread): Blocking<void> {
   thread.apcState.kernelApcInProgress = false;
   if (k.ke.prcb.irql >= APC_LEVEL) yield* KeLowerIrql(k, PASSIVE_LEVEL);
   step(k, "E3");
-  if ((thread.sameThreadPassiveFlags & STPF_ACTIVE_EX_WORKER) !== 0) {
+  if (thread.activeExWorker) {
     step(k, "E4");
     KeBugCheckEx(k, BugCheckCode.ACTIVE_EX_WORKER_THREAD_TERMINATION, thread.id);
   }
@@ -208,7 +203,7 @@ function* releaseKernelResources(k: Kernel, thread: EThread): Blocking<void> {
   }
   yield* IoCancelThreadIo(k, thread);
   step(k, "E26");
-  yield* ExTimerRundown(k, thread);
+  ExTimerRundown(k, thread);
   step(k, "E27");
   step(k, "E28");
   KeRundownThread(k, (mutant) => {
@@ -240,7 +235,7 @@ function* endProcess(k: Kernel, thread: EThread, process: EProcess): Blocking<vo
   emit(k, { kind: "process-exiting", time: thread.exitTime, pid: process.pid, status: process.exitStatus });
   yield* PspExitProcess(k, process, { lastThread: true });
   step(k, "E35");
-  if (process.token !== null && SeDetailedAuditingWithToken(k, process.token)) SeAuditProcessExit(k, process.pid);
+  if (process.token !== null && SeDetailedAuditingWithToken(k, process.token)) SeAuditProcessExit(k, process);
   step(k, "E36");
   step(k, "E37");
   yield* ObKillProcess(k, process);
@@ -291,9 +286,4 @@ function signalProcess(k: Kernel, process: EProcess): void {
 export function recordHeld(k: Kernel, thread: EThread, held: HeldResource): void {
   if (k.sim.record === null) return;
   emit(k, { kind: "thread-held", pid: thread.threadsProcess.pid, tid: thread.tid, held });
-}
-
-/** Whether the thread never got to run user code and so has nothing of user mode to clean up. */
-export function wasNeverAlive(thread: EThread): boolean {
-  return hasCrossThreadFlag(thread, CT_DEAD_THREAD | CT_SYSTEM_THREAD);
 }

@@ -3,7 +3,7 @@
  * thread, births in the creator's.
  */
 import { type NtStatus, STATUS_INSUFFICIENT_RESOURCES, STATUS_PROCEDURE_NOT_FOUND, STATUS_SUCCESS } from "../abi/status.ts";
-import { type CallbackSlots, ExCallCallbacks, ExRegisterCallback, ExUnregisterCallback } from "../ex/callback.ts";
+import { type CallbackSlots, invokeCallbacks, registerCallback, unregisterCallback } from "../ex/callback.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Blocking } from "../sim/blocking.ts";
@@ -18,7 +18,7 @@ interface NotifyOptions {
 export function* PspRunCreateThreadNotifyRoutines(k: Kernel, thread: EThread, options: NotifyOptions): Blocking<void> {
   if (k.ps.threadNotify.count === 0) return;
   const { pid } = thread.threadsProcess;
-  yield* ExCallCallbacks(k, k.ps.threadNotify, (routine) => routine(k, pid, thread.tid, options.create));
+  yield* invokeCallbacks(k, k.ps.threadNotify, (routine) => routine(k, pid, thread.tid, options.create));
 }
 
 /** Calls every process notify routine, in a critical region as Windows does. */
@@ -26,7 +26,7 @@ export function* PspRunCreateProcessNotifyRoutines(k: Kernel, process: EProcess,
   if (k.ps.processNotify.count === 0) return;
   KeEnterCriticalRegion(k);
   const { parentPid, pid } = process;
-  yield* ExCallCallbacks(k, k.ps.processNotify, (routine) => routine(k, parentPid, pid, options.create));
+  yield* invokeCallbacks(k, k.ps.processNotify, (routine) => routine(k, parentPid, pid, options.create));
   yield* KeLeaveCriticalRegion(k);
 }
 
@@ -48,6 +48,6 @@ export function PsRemoveCreateThreadNotifyRoutine(k: Kernel, routine: ThreadNoti
 }
 
 function* change<T>(k: Kernel, slots: CallbackSlots<T>, routine: T, remove: boolean): Blocking<NtStatus> {
-  if (!remove) return ExRegisterCallback(slots, routine) ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
-  return (yield* ExUnregisterCallback(k, slots, routine)) ? STATUS_SUCCESS : STATUS_PROCEDURE_NOT_FOUND;
+  if (!remove) return registerCallback(slots, routine) ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+  return (yield* unregisterCallback(k, slots, routine)) ? STATUS_SUCCESS : STATUS_PROCEDURE_NOT_FOUND;
 }

@@ -13,7 +13,7 @@ import { newLpcThreadState } from "../lpc/port.ts";
 import { MmProcess } from "../mm/process.ts";
 import { ListEntry, listHead } from "../rtl/list.ts";
 import type { KillRequest } from "../sim/record.ts";
-import type { Token } from "../se/token.ts";
+import type { ImpersonationInfo, Token } from "../se/token.ts";
 import type { Job } from "./job.ts";
 
 /** `CLIENT_ID`. */
@@ -27,12 +27,6 @@ export interface TerminationPort {
   readonly port: LpcPort;
   readonly block: PoolBlock;
   readonly next: TerminationPort | null;
-}
-
-/** What a thread impersonates while `CT_ACTIVE_IMPERSONATION_INFO` is set. */
-export interface ImpersonationInfo {
-  readonly token: Token;
-  readonly level: number;
 }
 
 export class EProcess extends MmProcess {
@@ -69,6 +63,8 @@ export class EProcess extends MmProcess {
   workingSetWatch: PoolBlock | null = null;
   sessionId = 1;
   defaultHardErrorMode = 0;
+  /** Whether the process counts against its quota block. */
+  quotaCharged = false;
   priorityClass = 2;
 }
 
@@ -79,8 +75,6 @@ export class EThread extends IoThread {
   crossThreadFlags = 0;
 
   // Self.
-  sameThreadPassiveFlags = 0;
-  sameThreadApcFlags = 0;
   terminationPort: TerminationPort | null = null;
   /** Set on entry to PspExitThread, which is entered once (D24). */
   exiting = false;

@@ -9,20 +9,22 @@ import {
   type NtStatus,
   NT_SUCCESS,
   STATUS_PROCESS_IS_TERMINATING,
+  STATUS_QUOTA_EXCEEDED,
   STATUS_SUCCESS,
   success,
 } from "../abi/status.ts";
 import { ExCreateHandle } from "../ex/handle.ts";
-import { PspInheritQuota } from "../ex/quota.ts";
+import { chargeQuota, QuotaBlock, referenceQuotaBlock } from "../ex/quota.ts";
 import { ExAcquireRundownProtection, ExReleaseRundownProtection } from "../ex/rundown.ts";
 import { KeAcquireGuardedMutex, KeReleaseGuardedMutex } from "../ke/gmutex.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import { KeQueryInterruptTime } from "../ke/time.ts";
 import type { Kernel } from "../kernel.ts";
 import { MmCreateProcessAddressSpace } from "../mm/addressspace.ts";
-import type { Section } from "../mm/section.ts";
+import type { SectionObject } from "../mm/section.ts";
 import { ObInitProcess } from "../ob/killprocess.ts";
-import { ObCreateObject, ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
+import { ObCreateObject } from "../ob/create.ts";
+import { ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
 import { insertTail } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { newObjectId } from "../sim/identity.ts";
@@ -39,7 +41,7 @@ export interface ProcessCreation {
   readonly imageFileName: string;
   readonly imagePath: string;
   /** The image; null clones nothing and maps nothing. */
-  readonly section: Section | null;
+  readonly section: SectionObject | null;
   readonly inheritHandles: boolean;
   /** False for the System process, which has no user memory. */
   readonly userMemory: boolean;
@@ -80,8 +82,10 @@ export function* PspCreateProcess(k: Kernel, creation: ProcessCreation): Blockin
 
 function* furnishProcess(k: Kernel, process: EProcess, creation: ProcessCreation): Blocking<NtStatus> {
   const { parent } = creation;
-  const charged = PspInheritQuota(k, process, parent);
-  if (!NT_SUCCESS(charged)) return charged;
+  const quota = parent?.quotaBlock ?? null;
+  process.quotaBlock = quota === null ? new QuotaBlock(k.ex.machineQuota.limits, k.ex.machineQuota) : referenceQuotaBlock(quota);
+  if (!chargeQuota(process.quotaBlock, "processes", 1)) return STATUS_QUOTA_EXCEEDED;
+  process.quotaCharged = true;
   // The parent's rundown keeps its token, section and handle table where they are (D39).
   KeEnterCriticalRegion(k);
   if (parent !== null && !ExAcquireRundownProtection(parent.rundownProtect)) {
@@ -92,7 +96,7 @@ function* furnishProcess(k: Kernel, process: EProcess, creation: ProcessCreation
   if (parent !== null) ExReleaseRundownProtection(k, parent.rundownProtect);
   yield* KeLeaveCriticalRegion(k);
   if (!NT_SUCCESS(status)) return status;
-  const id = ExCreateHandle(k.ps.cidTable, process, 0, 0);
+  const id = ExCreateHandle(k.ps.cidTable, { object: process, grantedAccess: 0, attributes: 0 });
   if (!id.ok) return id.status;
   process.pid = id.value;
   return STATUS_SUCCESS;
@@ -101,7 +105,7 @@ function* furnishProcess(k: Kernel, process: EProcess, creation: ProcessCreation
 function inheritFromParent(k: Kernel, process: EProcess, creation: ProcessCreation): NtStatus {
   const { parent, section } = creation;
   process.parentPid = parent?.pid ?? 0;
-  const token = parent?.token ?? k.se.systemToken;
+  const token = parent?.token ?? k.ps.systemToken;
   if (token !== null) {
     ObReferenceObject(token);
     process.token = token;

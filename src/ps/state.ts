@@ -6,6 +6,7 @@ import type { KGuardedMutex } from "../ke/gmutex.ts";
 import type { Kernel } from "../kernel.ts";
 import type { ObjectType } from "../ob/type.ts";
 import type { ListEntry } from "../rtl/list.ts";
+import type { Token } from "../se/token.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import type { NtStatus } from "../abi/status.ts";
 import type { EProcess, EThread } from "./objects.ts";
@@ -40,6 +41,8 @@ export interface PsState {
   readonly jobType: ObjectType;
   /** `PsInitialSystemProcess`: home of the system threads. */
   initialSystemProcess: EProcess | null;
+  /** The token of processes without a parent. */
+  systemToken: Token | null;
   idleProcess: EProcess | null;
   readonly reaperWorkItem: ExWorkItem;
   readonly processNotify: CallbackSlots<ProcessNotifyRoutine>;

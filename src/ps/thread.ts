@@ -20,11 +20,13 @@ import {
   type NtStatus,
   NT_SUCCESS,
   STATUS_PROCESS_IS_TERMINATING,
+  STATUS_QUOTA_EXCEEDED,
+  STATUS_SUCCESS,
   success,
 } from "../abi/status.ts";
 import { ExCreateHandle } from "../ex/handle.ts";
 import { ExAcquirePushLockExclusive, ExReleasePushLock } from "../ex/pushlock.ts";
-import { PsChargeQuota, PsReturnQuota } from "../ex/quota.ts";
+import { chargeQuota, returnQuota } from "../ex/quota.ts";
 import { ExAcquireRundownProtection, ExReleaseRundownProtection } from "../ex/rundown.ts";
 import { newApc } from "../ke/apc.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
@@ -35,7 +37,8 @@ import type { Kernel } from "../kernel.ts";
 import { MmCreateKernelStack } from "../mm/kernelstack.ts";
 import { MmDeleteTeb } from "../mm/teb.ts";
 import { ObInsertObject } from "../ob/insert.ts";
-import { ObCreateObject, ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
+import { ObCreateObject } from "../ob/create.ts";
+import { ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
 import { assert } from "../rtl/assert.ts";
 import { insertTail } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
@@ -99,13 +102,13 @@ export function* PspCreateThread(
 
 /** Makes the object, its memory and its stack; takes process rundown on success. */
 function* buildThread(k: Kernel, process: EProcess, creation: ThreadCreation): Blocking<NtResult<EThread>> {
-  const charged = PsChargeQuota(process.quotaBlock, "threads", 1);
-  if (!NT_SUCCESS(charged)) return failure(charged);
+  const quota = process.quotaBlock;
+  if (quota !== null && !chargeQuota(quota, "threads", 1)) return failure(STATUS_QUOTA_EXCEEDED);
   const ids = { semaphore: newObjectId(k), timeout: newObjectId(k) };
   const thread = new EThread(newObjectId(k), process, ids);
   const created = ObCreateObject(k, k.ps.threadType, thread);
   if (!NT_SUCCESS(created)) {
-    PsReturnQuota(process.quotaBlock, "threads", 1);
+    if (quota !== null) returnQuota(quota, "threads", 1);
     return failure(created);
   }
   ObReferenceObject(process);
@@ -122,7 +125,7 @@ function* buildThread(k: Kernel, process: EProcess, creation: ThreadCreation): B
 
 /** The parts that may run out. Whatever was made is undone by {@link discardThread} or the delete procedure. */
 function furnishThread(k: Kernel, process: EProcess, thread: EThread, creation: ThreadCreation): NtStatus {
-  const id = ExCreateHandle(k.ps.cidTable, thread, 0, 0);
+  const id = ExCreateHandle(k.ps.cidTable, { object: thread, grantedAccess: 0, attributes: 0 });
   if (!id.ok) return id.status;
   thread.tid = id.value;
   if (!ExAcquireRundownProtection(process.rundownProtect)) return STATUS_PROCESS_IS_TERMINATING;
@@ -150,7 +153,7 @@ function furnishUnderRundown(k: Kernel, thread: EThread, creation: ThreadCreatio
     KeInitThread(k, thread, PspUserThreadStartup);
   }
   thread.savedIrql = APC_LEVEL;
-  return 0 as NtStatus;
+  return STATUS_SUCCESS;
 }
 
 /** Links the thread into its process, unless the process, or the creator in its own process, is dying (D07). */
@@ -168,7 +171,7 @@ function* linkThread(k: Kernel, process: EProcess, thread: EThread): Blocking<Nt
     KeStartThread(k, thread);
   }
   ExReleasePushLock(k, process.processLock);
-  return refused ? STATUS_PROCESS_IS_TERMINATING : (0 as NtStatus);
+  return refused ? STATUS_PROCESS_IS_TERMINATING : STATUS_SUCCESS;
 }
 
 /** Tells of the new thread, gives out its handle, and lets it run; a failure makes it die at once. */

@@ -113,7 +113,7 @@ export class CertificateTable {
     if (requested === null && exited === null && deleted === null) return null;
     const killer = { pid: this.get(row, FIELD.killerPid), tid: this.get(row, FIELD.killerTid) };
     const held = this.held.get(row);
-    const from = this.get(row, FIELD.from);
+    const fromNowhere = this.get(row, FIELD.fromImage) < 0 && this.get(row, FIELD.from) === 0;
     return {
       route: ROUTES[this.get(row, FIELD.route)] ?? null,
       killer: killer.tid < 0 ? null : killer,
@@ -125,7 +125,7 @@ export class CertificateTable {
               time: requested,
               via: this.words[this.get(row, FIELD.via)] ?? "",
               api: this.words[this.get(row, FIELD.api)] ?? null,
-              from: from === 0 ? null : this.place(row, FIELD.fromImage, FIELD.from),
+              from: fromNowhere ? null : this.place(row, FIELD.fromImage, FIELD.from),
             },
       waiting: this.waiting.get(row) ?? [],
       delivered: this.time(row, TIME.delivered),

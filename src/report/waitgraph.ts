@@ -32,7 +32,11 @@ export function findCycle(threads: readonly WaitGraphThread[]): number[] {
   return [];
 }
 
-function walkFrom(first: WaitGraphThread, byTid: ReadonlyMap<number, WaitGraphThread>, finished: Set<number>): number[] {
+function walkFrom(
+  first: WaitGraphThread,
+  byTid: ReadonlyMap<number, WaitGraphThread>,
+  finished: Set<number>,
+): number[] {
   if (finished.has(first.tid)) return [];
   const path: Visit[] = [{ thread: first, nextEdge: 0 }];
   const depths = new Map<number, number>([[first.tid, 0]]);

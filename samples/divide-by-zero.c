@@ -1,0 +1,13 @@
+/*
+ * A division by zero that nobody handles. Exit code 0xC0000094.
+ */
+#include "sample.h"
+
+static volatile unsigned zero;
+
+int main(void)
+{
+    say("dividing by zero\n");
+    say("quotient %u\n", 1 / zero);
+    return 1;
+}

@@ -1,0 +1,18 @@
+/*
+ * Recursion without end runs through the guard page of the stack. Exit code 0xC00000FD.
+ */
+#include "sample.h"
+
+static __attribute__((noinline)) unsigned deeper(unsigned depth)
+{
+    volatile unsigned frame[64];
+    frame[depth % 64] = depth;
+    return deeper(depth + 1) + frame[depth % 64];
+}
+
+int main(void)
+{
+    say("recursing\n");
+    say("depth %u\n", deeper(0));
+    return 1;
+}
