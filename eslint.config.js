@@ -48,7 +48,10 @@ const TYPESCRIPT_RULES = {
   ...coreRules,
   "no-restricted-syntax": ["error", ...EVERYWHERE],
   "@typescript-eslint/no-non-null-assertion": "error",
-  "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", caughtErrors: "all" }],
+  "@typescript-eslint/no-unused-vars": [
+    "error",
+    { argsIgnorePattern: "^_", caughtErrors: "all", ignoreRestSiblings: true },
+  ],
   "@typescript-eslint/prefer-readonly": "error",
   "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
   "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
@@ -128,7 +131,7 @@ export default tseslint.config(
     // Old versions of Node must be able to parse the launcher far enough to be told that they are too old.
     name: "rundown/launcher",
     files: ["bin/rundown"],
-    languageOptions: { sourceType: "commonjs", globals: { require: "readonly" } },
+    languageOptions: { sourceType: "commonjs", globals: { __dirname: "readonly", require: "readonly" } },
     rules: { "no-var": "off", "object-shorthand": "off", "prefer-const": "off" },
   },
   { files: ["**/*.cjs"], languageOptions: { sourceType: "commonjs" } },

@@ -5,6 +5,7 @@
 
 int main(void)
 {
+    crash_silently();
     say("writing to address 0\n");
     *(volatile int *)0 = 1;
     say("still here\n");

@@ -14,7 +14,6 @@ static void CALLBACK on_apc(ULONG_PTR number)
 
 static DWORD WINAPI sleep_alertably(void *argument)
 {
-    (void)argument;
     sleeper_id = GetCurrentThreadId();
     SetEvent(ready);
     /* The queueing thread lets go of this only when both APCs are queued. A wait that is not alertable delivers none. */

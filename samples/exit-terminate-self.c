@@ -1,22 +1,18 @@
 /*
- * A process kills itself with TerminateProcess, which runs no detach routine: the TLS callback below stays silent.
- * Exit code 19.
+ * A process kills itself with TerminateProcess, which runs no detach routine: the callback below, which an ExitProcess
+ * would run, stays silent. Exit code 19.
  */
 #include "sample.h"
 
-static void NTAPI on_detach(void *module, DWORD reason, void *reserved)
+static void WINAPI on_detach(void *unused)
 {
-    (void)module;
-    (void)reserved;
-    if (reason == DLL_PROCESS_DETACH)
-        say("detach ran\n");
+    (void)unused;
+    say("detach ran\n");
 }
-
-/* The C library's startup collects what stands in this section into the image's TLS directory. */
-__attribute__((section(".CRT$XLC"), used)) PIMAGE_TLS_CALLBACK tls_callback = on_detach;
 
 int main(void)
 {
+    require(FlsSetValue(FlsAlloc(on_detach), &on_detach), "FlsSetValue");
     say("killing myself with 19\n");
     TerminateProcess(GetCurrentProcess(), 19);
     say("still here\n");

@@ -1,6 +1,9 @@
 /*
  * ExitProcess while a worker waits and owns a mutex. The worker is dead before anybody is told of the end, so the detach
  * callback finds it signalled, with the code of ExitProcess, and its mutex abandoned. Exit code 41.
+ *
+ * The callback is that of fiber-local storage: of all that the loader calls when a process ends, it is what an .exe alone,
+ * without a DLL, can have on every version of Windows and on Wine.
  */
 #include "sample.h"
 
@@ -15,21 +18,15 @@ static DWORD WINAPI work(void *argument)
     return 1;
 }
 
-static void NTAPI on_detach(void *module, DWORD reason, void *reserved)
+static void WINAPI on_detach(void *unused)
 {
-    (void)module;
-    (void)reserved;
-    if (reason != DLL_PROCESS_DETACH || worker == NULL)
-        return;
+    (void)unused;
     DWORD code = 0;
     int signalled = WaitForSingleObject(worker, 1000) == WAIT_OBJECT_0;
     GetExitCodeThread(worker, &code);
     const char *state = WaitForSingleObject(mutex, 0) == WAIT_ABANDONED ? "ABANDONED" : "not abandoned";
     say("detach: worker signalled=%u code=%u mutex=%s\n", (unsigned)signalled, (unsigned)code, state);
 }
-
-/* The C library's startup collects what stands in this section into the image's TLS directory. */
-__attribute__((section(".CRT$XLC"), used)) PIMAGE_TLS_CALLBACK tls_callback = on_detach;
 
 int main(void)
 {
@@ -39,6 +36,7 @@ int main(void)
     owned = CreateEventA(NULL, TRUE, FALSE, NULL);
     worker = start_thread(work, NULL, 0, L"worker");
     WaitForSingleObject(owned, INFINITE);
+    require(FlsSetValue(FlsAlloc(on_detach), &worker), "FlsSetValue");
     say("main: calling ExitProcess(41)\n");
     ExitProcess(41);
 }

@@ -48,6 +48,12 @@ static inline HANDLE start_thread(LPTHREAD_START_ROUTINE routine, void *argument
     return thread;
 }
 
+/* Lets an unhandled fault end the process at once, without a dialog that waits for somebody to close it. */
+static inline void crash_silently(void)
+{
+    SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
+}
+
 /* Waits for a thread to end and answers with its exit code. */
 static inline DWORD exit_code_of(HANDLE thread)
 {

@@ -11,6 +11,7 @@ static DWORD WINAPI spin(void *argument)
     (void)argument;
     for (;;)
         turns++;
+    return 0;
 }
 
 int main(void)

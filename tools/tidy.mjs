@@ -19,11 +19,11 @@ const TABLE = "tools/source-lines.json";
 
 /**
  * @param {string} root the directory of the tree
- * @param {import("./tidy/citations.mjs").SourceTable} table
- * @returns {Finding[]} in the order of the files' names
+ * @returns {string[]} `file:line: message`, in the order of the files' names
  */
-export function tidyTree(root, table) {
-  return textFiles(root).flatMap(({ file, text }) => {
+export function tidyTree(root) {
+  const table = JSON.parse(readFileSync(new URL("source-lines.json", import.meta.url), "utf8"));
+  const findings = textFiles(root).flatMap(({ file, text }) => {
     const problems = [
       ...(CODE.test(file) ? checkCode(file, text) : []),
       ...(file.endsWith(".ts") ? checkCitations(text, table) : []),
@@ -31,6 +31,7 @@ export function tidyTree(root, table) {
     ];
     return problems.map((problem) => ({ file, ...problem }));
   });
+  return [...findings, ...checkTable(root, table)].map(({ file, line, message }) => `${file}:${line}: ${message}`);
 }
 
 /** @param {string} root @returns {{ file: string, text: string }[]} */
@@ -60,10 +61,8 @@ function checkTable(root, table) {
 }
 
 function main() {
-  const root = resolve(process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url)));
-  const table = JSON.parse(readFileSync(new URL("source-lines.json", import.meta.url), "utf8"));
-  const findings = [...tidyTree(root, table), ...checkTable(root, table)];
-  for (const { file, line, message } of findings) console.log(`${file}:${line}: ${message}`);
+  const findings = tidyTree(resolve(process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url))));
+  for (const finding of findings) console.log(finding);
   process.exitCode = findings.length === 0 ? 0 : 1;
 }
 

@@ -32,6 +32,7 @@ import {
   FPU_CONTROL_WORD,
   INSTRUCTION_COUNTER,
   INSTRUCTION_POINTER,
+  INTERPRETED_IN_BLOCK,
   INTERPRET_ONLY,
   IS_32,
   JIT_LOCK,
@@ -341,6 +342,11 @@ class V86Cpu implements Cpu {
     const engine = this.#viewed();
     const compilerFailed = engine.u8[JIT_LOCK] !== 0;
     const jitEnabled = engine.jitEnabled;
+    // The interpreter counts a block's instructions at its end, which was not reached.
+    if (!compilerFailed) {
+      const begun = engine.i32[INTERPRETED_IN_BLOCK >>> 2] ?? 0;
+      engine.i32[INSTRUCTION_COUNTER >>> 2] = (engine.i32[INSTRUCTION_COUNTER >>> 2] ?? 0) + begun;
+    }
     const state = engine.u8.slice(STATE_START, STATE_END);
     engine.restore();
     engine.u8.set(state, STATE_START);
@@ -361,7 +367,7 @@ class V86Cpu implements Cpu {
     const second = userPhysical(engine, trap.eip + 1, false);
     if (first < 0 || second < 0 || engine.ramU8[first] !== 0x0f || engine.ramU8[second] !== 0x31) return false;
     const timestamp = this.timestampBase + this.#instructions;
-    engine.general[EAX] = timestamp % 0x1_0000_0000 | 0;
+    engine.general[EAX] = (timestamp % 0x1_0000_0000) | 0;
     engine.general[EDX] = Math.floor(timestamp / 0x1_0000_0000) | 0;
     trap.eip = (trap.eip + 2) >>> 0;
     trap.vector = VECTOR_QUANTUM;

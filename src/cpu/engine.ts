@@ -11,6 +11,7 @@
 import { assert } from "../rtl/assert.ts";
 import { generatedModule } from "./generated.ts";
 import {
+  FIRST_FREE_FRAME,
   INSTRUCTION_COUNTER,
   JIT_TABLE_LENGTH,
   JIT_TABLE_OFFSET,
@@ -70,6 +71,11 @@ interface PendingModule {
 }
 
 const JIT_CONFIG_DISABLED = 0;
+/**
+ * How many basic blocks the compiler may duplicate to give each entry of a loop a loop of its own. None: the copies
+ * multiply from one nesting level to the next, and a guest could make them arbitrarily many.
+ */
+const JIT_CONFIG_EXTRA_BLOCKS = 3;
 
 export class Engine {
   x!: EngineExports;
@@ -128,6 +134,7 @@ export class Engine {
   enableJit(): void {
     this.#generatedImports ??= this.#collectImports();
     this.x.set_jit_config(JIT_CONFIG_DISABLED, 0);
+    this.x.set_jit_config(JIT_CONFIG_EXTRA_BLOCKS, 0);
     this.jitEnabled = true;
   }
 
@@ -197,6 +204,8 @@ export class Engine {
     this.x.v86_free(this.x.v86_malloc(HEAP_RESERVE_BYTES));
     this.refresh();
     this.x.reset_cpu();
+    // The reset itself leaves something in low memory.
+    this.ramU8.fill(0, 0, FIRST_FREE_FRAME * PAGE_SIZE);
     this.x.set_jit_config(JIT_CONFIG_DISABLED, 1);
     assert(this.u8.length > 0, "nothing grows the memory behind the reserve");
   }

@@ -12,7 +12,7 @@
  * - No tagged constant is left: a block adds the number of its instructions and nothing else.
  */
 import { assert } from "../rtl/assert.ts";
-import { INSTRUCTION_POINTER, JIT_BLOCK_TAG, JIT_LOOP_LIMIT } from "./layout.ts";
+import { INSTRUCTION_COUNTER, INSTRUCTION_POINTER, JIT_BLOCK_TAG, JIT_LOOP_LIMIT, RUN_END } from "./layout.ts";
 import { SECTION_CODE, WasmReader, WasmWriter, encodeSigned, encodeUnsigned, wasmSections } from "./wasmbytes.ts";
 
 export interface GeneratedModule {
@@ -42,11 +42,15 @@ const OP_F32_CONST = 0x43;
 const OP_F64_CONST = 0x44;
 const OP_I32_GE_U = 0x4f;
 const OP_I32_ADD = 0x6a;
+const OP_I32_SUB = 0x6b;
 const OP_I32_AND = 0x71;
 const OP_I32_OR = 0x72;
 const OP_LAST_NUMERIC = 0xc4;
 const OP_PREFIX = 0xfc;
 const VOID = 0x40;
+const TYPE_I32 = 0x7f;
+/** Generated functions take the index of the entry. */
+const PARAMETERS = 1;
 
 export function generatedModule(bytes: Uint8Array): GeneratedModule {
   const code = wasmSections(bytes).find((section) => section.id === SECTION_CODE);
@@ -84,6 +88,8 @@ class FunctionBody {
   #copied: number;
   /** Between the head of a loop without a test and the next basic block. */
   #inDispatcher = false;
+  /** The local that is given the number of instructions that are left when the module is entered. */
+  #limit = 0;
   /** The next basic block may be the first one after such a head. */
   #guardNext = false;
 
@@ -95,14 +101,32 @@ class FunctionBody {
   }
 
   rewrite(): Uint8Array {
-    const reader = this.#reader;
-    for (let groups = reader.unsigned(); groups > 0; groups--) {
-      reader.unsigned();
-      reader.byte();
-    }
-    while (reader.position < this.#end) this.#instruction();
+    this.#declareLimit();
+    while (this.#reader.position < this.#end) this.#instruction();
     this.#writer.append(this.#bytes.subarray(this.#copied, this.#end));
     return this.#writer.finish();
+  }
+
+  /** Adds a local to the function and sets it first thing. */
+  #declareLimit(): void {
+    const reader = this.#reader;
+    const groups = reader.unsigned();
+    const firstGroup = reader.position;
+    this.#limit = PARAMETERS;
+    for (let group = 0; group < groups; group++) {
+      this.#limit += reader.unsigned();
+      reader.byte();
+    }
+    this.#writer.append(encodeUnsigned(groups + 1));
+    this.#writer.append(this.#bytes.subarray(firstGroup, reader.position));
+    this.#writer.append([1, TYPE_I32]);
+    this.#writer.append([
+      ...loadWord(RUN_END),
+      ...loadWord(INSTRUCTION_COUNTER),
+      OP_I32_SUB,
+      ...[OP_LOCAL_SET, ...encodeUnsigned(this.#limit)],
+    ]);
+    this.#copied = reader.position;
   }
 
   #instruction(): void {
@@ -127,9 +151,14 @@ class FunctionBody {
   }
 
   #loopHead(): void {
-    const tests = this.#headTests(this.#reader.position);
-    this.#inDispatcher = !tests;
-    this.#guardNext = !tests;
+    const test = this.#findTest(this.#reader.position);
+    this.#inDispatcher = test === null;
+    this.#guardNext = test === null;
+    if (test === null) return;
+    this.#writer.append(this.#bytes.subarray(this.#copied, test.start));
+    this.#writer.append([OP_LOCAL_GET, ...encodeUnsigned(this.#limit)]);
+    this.#copied = test.end;
+    this.#reader.position = test.end;
   }
 
   #markTarget(label: number): void {
@@ -139,20 +168,19 @@ class FunctionBody {
     if (!frame.isLoop) frame.isTarget = true;
   }
 
-  /** Whether the code from `position` to the first branch ends in "count >= limit". */
-  #headTests(position: number): boolean {
+  /** Where the constant of "count >= limit" is, if that is what the first branch behind `position` depends on. */
+  #findTest(position: number): { start: number; end: number } | null {
     const reader = new WasmReader(this.#bytes, position);
-    let before = -1;
-    let last = -1;
-    let constant = 0;
     for (;;) {
+      const start = reader.position;
       const op = reader.byte();
-      if (op === OP_BR_IF) return last === OP_I32_GE_U && before === OP_I32_CONST && constant === JIT_LOOP_LIMIT;
-      if (op <= OP_CALL_INDIRECT) return false;
-      if (op === OP_I32_CONST) constant = reader.signed();
-      else skipImmediates(reader, op);
-      before = last;
-      last = op;
+      if (op <= OP_CALL_INDIRECT) return null;
+      if (op !== OP_I32_CONST) skipImmediates(reader, op);
+      else if (reader.signed() === JIT_LOOP_LIMIT) {
+        const end = reader.position;
+        assert(reader.byte() === OP_I32_GE_U && reader.byte() === OP_BR_IF, "the loop limit is tested where it is");
+        return { start, end };
+      }
     }
   }
 
@@ -173,7 +201,7 @@ class FunctionBody {
     this.#writer.append(this.#bytes.subarray(this.#copied, start));
     if (this.#guardNext) {
       this.guarded = true;
-      this.#writer.append(leaveAtLimit(counter, addressLow, this.#frames.length));
+      this.#writer.append(this.#leaveAtLimit(counter, addressLow));
     }
     this.#guardNext = false;
     this.#inDispatcher = false;
@@ -181,20 +209,24 @@ class FunctionBody {
     this.#writer.append([OP_I32_ADD, OP_LOCAL_SET, ...encodeUnsigned(counter)]);
     this.#copied = reader.position;
   }
+
+  /** "If the count has reached the limit, set EIP to this block and leave": the outermost block ends at the way out. */
+  #leaveAtLimit(counter: number, addressLow: number): number[] {
+    return [
+      ...[OP_LOCAL_GET, ...encodeUnsigned(counter), OP_LOCAL_GET, ...encodeUnsigned(this.#limit), OP_I32_GE_U],
+      ...[OP_IF, VOID],
+      ...[OP_I32_CONST, 0, ...loadWord(INSTRUCTION_POINTER)],
+      ...[OP_I32_CONST, ...encodeSigned(~0xfff), OP_I32_AND, OP_I32_CONST, ...encodeSigned(addressLow), OP_I32_OR],
+      ...[OP_I32_STORE, 2, ...encodeUnsigned(INSTRUCTION_POINTER)],
+      ...[OP_BR, ...encodeUnsigned(this.#frames.length)],
+      OP_END,
+    ];
+  }
 }
 
-/** "If the count has reached the limit, set EIP to this block and leave": the outermost block ends at the way out. */
-function leaveAtLimit(counter: number, addressLow: number, depth: number): number[] {
-  return [
-    ...[OP_LOCAL_GET, ...encodeUnsigned(counter), OP_I32_CONST, ...encodeSigned(JIT_LOOP_LIMIT), OP_I32_GE_U],
-    ...[OP_IF, VOID],
-    ...[OP_I32_CONST, ...encodeSigned(INSTRUCTION_POINTER)],
-    ...[OP_I32_CONST, ...encodeSigned(INSTRUCTION_POINTER), OP_I32_LOAD, 2, 0],
-    ...[OP_I32_CONST, ...encodeSigned(~0xfff), OP_I32_AND, OP_I32_CONST, ...encodeSigned(addressLow), OP_I32_OR],
-    ...[OP_I32_STORE, 2, 0],
-    ...[OP_BR, ...encodeUnsigned(depth)],
-    OP_END,
-  ];
+/** The word at a fixed address. */
+function loadWord(address: number): number[] {
+  return [OP_I32_CONST, 0, OP_I32_LOAD, 2, ...encodeUnsigned(address)];
 }
 
 /** Moves over the immediates of any instruction that v86 generates and that opens or closes nothing. */

@@ -57,9 +57,11 @@ export const RUN_END = 1408;
 export const INTERPRETER_LIMIT = 1412;
 /** Not zero: compiled code is not entered. */
 export const INTERPRET_ONLY = 1416;
+/** How many instructions of the current block the interpreter has begun; 0 in compiled code. */
+export const INTERPRETED_IN_BLOCK = 1420;
 
-/** How many instructions generated code runs at most, give or take a loop's body, before it asks the main loop. */
-export const JIT_LOOP_LIMIT = 10_000;
+/** Marks the test of the instruction count that the compiler puts at the head of a loop; see `generated.ts`. */
+export const JIT_LOOP_LIMIT = 0x7ff_fff1;
 /** Marks the constant that a basic block adds to the instruction count; see `generated.ts`. */
 export const JIT_BLOCK_TAG = 0x1000_0000;
 /** Generated function i goes to slot i + this of the function table, which has so many slots for them. */

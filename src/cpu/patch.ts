@@ -7,6 +7,7 @@
  *   stops exactly where it is told;
  * - the main loop ends as soon as a trap was delivered (CPL 0), before it executes anything there: no instruction ever
  *   runs in ring 0, and a trap costs no second trip through the loop;
+ * - an instruction of more than fifteen bytes faults, where a long enough one overflowed the host's stack;
  * - while the word at {@link INTERPRET_ONLY} is not zero, compiled code is passed over, which makes single steps exact;
  * - the loop limit in generated code is {@link JIT_LOOP_LIMIT}, and every basic block in generated code carries its
  *   address, from which `generated.ts` closes the loops that the compiler leaves without a limit;
@@ -15,7 +16,17 @@
  * - custom sections go, except for one that names the table's entries.
  */
 import { assert } from "../rtl/assert.ts";
-import { INTERPRET_ONLY, INTERPRETER_LIMIT, JIT_LOOP_LIMIT, JIT_BLOCK_TAG, RUN_END } from "./layout.ts";
+import {
+  INSTRUCTION_COUNTER,
+  INSTRUCTION_POINTER,
+  INTERPRETED_IN_BLOCK,
+  INTERPRETER_LIMIT,
+  INTERPRET_ONLY,
+  JIT_BLOCK_TAG,
+  JIT_LOOP_LIMIT,
+  PREVIOUS_IP,
+  RUN_END,
+} from "./layout.ts";
 import {
   SECTION_CODE,
   SECTION_CUSTOM,
@@ -75,7 +86,7 @@ export function patchProcessor(original: Uint8Array): Uint8Array {
   const exports = readExports(original, sectionWith(sections, SECTION_EXPORT));
   const directory = exports.filter((entry) => entry.kind === EXPORT_FUNCTION && !KEPT_EXPORTS.has(entry.name));
   const code = sectionWith(sections, SECTION_CODE);
-  const edits = [...mainLoopEdits(original, code), ...generatorEdits(original, code)];
+  const edits = [...mainLoopEdits(original, code), ...prefixEdits(original, code), ...generatorEdits(original, code)];
 
   const writer = new WasmWriter();
   writer.append(original.subarray(0, 8));
@@ -224,8 +235,6 @@ function loadWord(address: number): number[] {
   return [0x41, 0x00, 0x28, 0x02, ...encodeUnsigned(address)];
 }
 
-const INSTRUCTION_COUNTER = 664;
-
 function mainLoopEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
   const orInterpretOnly = [...loadWord(INTERPRET_ONLY), 0x72];
   return [
@@ -256,6 +265,18 @@ function mainLoopEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
         ...[0x36, 0x02, ...encodeUnsigned(INTERPRETER_LIMIT)],
       ],
     }),
+    // Before each instruction: how many of this block have begun, in case that v86 panics over this one.
+    editAt(bytes, code, "03 40 41 00 28 02 e4 ba 85 84 00 20 03 6a 2d 00 00 21 03", {
+      skip: 2,
+      remove: 0,
+      insert: [0x41, 0x00, 0x20, 0x0b, 0x36, 0x02, ...encodeUnsigned(INTERPRETED_IN_BLOCK)],
+    }),
+    // Before compiled code runs: none.
+    editAt(bytes, code, "20 09 20 03 2f 01 80 40 41 80 08 6a 11", {
+      skip: 0,
+      remove: 0,
+      insert: [0x41, 0x00, 0x41, 0x00, 0x36, 0x02, ...encodeUnsigned(INTERPRETED_IN_BLOCK)],
+    }),
     // The block ends when that many have run; it used to go on to the next backward jump.
     editAt(bytes, code, "41 a1 8d 06 49 0d 00 20 09 20 03 4f 0d 02 0b", {
       skip: 0,
@@ -271,6 +292,27 @@ function mainLoopEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
   ];
 }
 
+/**
+ * A prefix calls the interpreter anew, so a long run of them would overflow the host's stack. In each of the three
+ * places, what would run the opcode at the sixteenth byte or later faults instead, as the hardware does.
+ */
+function prefixEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
+  const triggerGeneralProtection = 1591;
+  const tooLong = [
+    ...[...loadWord(INSTRUCTION_POINTER), ...loadWord(PREVIOUS_IP), 0x6b],
+    ...[0x41, 15, 0x4b, 0x04, 0x40],
+    ...[0x41, 0x00, 0x10, ...encodeUnsigned(triggerGeneralProtection), 0x0f, 0x0b],
+  ];
+  const places = findPattern(
+    bytes,
+    hex("41 05 76 41 00 2d 00 a4 06 73 41 01 71 1b 72 10 f1 92 80 80 00"),
+    code.start,
+    code.end,
+  );
+  assert(places.length === 3, "three functions run the opcode behind a prefix");
+  return places.map((at) => ({ at: at + 15, remove: 0, insert: tooLong }));
+}
+
 function generatorEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
   const limits = findPattern(bytes, hex("42 a3 8d 06"), code.start, code.end);
   assert(limits.length === 2, "the compiler emits the loop limit in two places");
@@ -278,6 +320,18 @@ function generatorEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
     ...limits.map((at) => ({ at, remove: 4, insert: [0x42, ...encodeSigned(JIT_LOOP_LIMIT)] })),
     // The compiler is about to emit "counter += instructions of this block"; local 5 holds the block's address. The
     // constant becomes tag | (address & 0xfff) << 16 | instructions, for `generated.ts` to take apart.
+    // Every loop head becomes an entry of the module, where a run can be resumed. They would all become entries sooner
+    // or later, as runs end at them, but each with another compilation of the whole page.
+    editAt(bytes, code, "41 d8 00 6a 20 05 41 cc 00 6a 10 90 9b 80 80 00 20 21 41 08 76", {
+      skip: 16,
+      remove: 0,
+      insert: [...[0x20, 0x21, 0x41, 0x00, 0x48], ...markEntry(6)],
+    }),
+    editAt(bytes, code, "41 d8 00 6a 20 05 41 cc 00 6a 10 90 9b 80 80 00 41 02 21 20", {
+      skip: 16,
+      remove: 0,
+      insert: [...[0x20, 0x09, 0x41, 0x00, 0x48], ...markEntry(12)],
+    }),
     editAt(bytes, code, "20 01 41 78 6a 34 02 00 21 13", {
       skip: 8,
       remove: 0,
@@ -287,4 +341,10 @@ function generatorEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
       ],
     }),
   ];
+}
+
+/** "If so, insert the address in local `target` into the set of entries", whose address is local 5 + 88. */
+function markEntry(target: number): number[] {
+  const insertIntoSet = 3287;
+  return [0x04, 0x40, 0x20, 0x05, 0x41, 0xd8, 0x00, 0x6a, 0x20, target, 0x10, ...encodeUnsigned(insertIntoSet), 0x0b];
 }

@@ -58,6 +58,12 @@ export class Snapshot {
     return this.#processor;
   }
 
+  /** Whether another snapshot holds the same memory. */
+  sameMemory(other: Snapshot): boolean {
+    if (this.#memory.length !== other.#memory.length) return false;
+    return this.#memory.every((word, index) => word === other.#memory[index]);
+  }
+
   #differs(ram: Int32Array, frame: number): boolean {
     const memory = this.#memory;
     const end = (frame + 1) * WORDS_A_PAGE;

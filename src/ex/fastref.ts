@@ -30,11 +30,7 @@ export function ExReleaseFastReference<T extends ObjectBody>(reference: ExFastRe
 }
 
 /** Adds up to `count` references that were just taken. @returns how many the cache did not take */
-export function ExInsertFastReference<T extends ObjectBody>(
-  reference: ExFastRef<T>,
-  object: T,
-  count: number,
-): number {
+export function ExInsertFastReference<T extends ObjectBody>(reference: ExFastRef<T>, object: T, count: number): number {
   if (reference.object !== object) return count;
   const taken = Math.min(count, MAX_FAST_REFS - reference.prepaid);
   reference.prepaid += taken;

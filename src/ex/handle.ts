@@ -76,18 +76,16 @@ export function ExDestroyHandleTable(k: Kernel, table: HandleTable): void {
   table.block = null;
 }
 
-/** What a new entry holds. */
-export interface HandleContents {
-  readonly object: ObjectBody;
-  readonly grantedAccess: number;
-  readonly attributes: number;
-}
-
 /**
  * Makes a handle.
  * @returns QUOTA_EXCEEDED, or INSUFFICIENT_RESOURCES if the table is full
  */
-export function ExCreateHandle(table: HandleTable, contents: HandleContents): NtResult<number> {
+export function ExCreateHandle(
+  table: HandleTable,
+  object: ObjectBody,
+  grantedAccess: number,
+  attributes: number,
+): NtResult<number> {
   const { entries, quota } = table;
   const reuse = table.free.length > 0 && !(table.strictFifo && entries.length % PAGE_ENTRIES !== 0);
   if (!reuse && entries.length >= MAXIMUM_ENTRIES) return failure(STATUS_INSUFFICIENT_RESOURCES);
@@ -95,9 +93,9 @@ export function ExCreateHandle(table: HandleTable, contents: HandleContents): Nt
   const index = reuse ? takeFree(table) : entries.push(new HandleTableEntry()) - 1;
   const entry = entries[index];
   assert(entry !== undefined && entry.object === null, "a free index names a free entry");
-  entry.object = contents.object;
-  entry.grantedAccess = contents.grantedAccess;
-  entry.attributes = contents.attributes;
+  entry.object = object;
+  entry.grantedAccess = grantedAccess;
+  entry.attributes = attributes;
   table.count++;
   return success(index * 4);
 }

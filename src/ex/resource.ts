@@ -116,9 +116,6 @@ function handOn(k: Kernel, resource: EResource): void {
 
 function acquirer(k: Kernel): KThread {
   const thread = KeGetCurrentThread(k);
-  assert(
-    thread.combinedApcDisable !== 0 || k.ke.prcb.irql >= APC_LEVEL,
-    "a resource is acquired in a critical region",
-  );
+  assert(thread.combinedApcDisable !== 0 || k.ke.prcb.irql >= APC_LEVEL, "a resource is acquired in a critical region");
   return thread;
 }

@@ -1,7 +1,7 @@
 /**
  * Base relocations and the thread-local storage directory of an image.
  *
- * Invariant: the relocation directory is read once, from start to end, and is taken for no longer than the file; a table
+ * Invariant: the relocation directory is read once, from start to end, and is no longer than the file or than 16 MiB; a table
  * of callbacks ends within 1,024 entries.
  */
 import { failure, STATUS_INVALID_IMAGE_FORMAT, success, type NtResult } from "../abi/status.ts";
@@ -9,6 +9,8 @@ import { ImageDirectory, type PeImage } from "./pe.ts";
 import { ImageReader } from "./pereader.ts";
 
 const RELOCATION_BLOCK_HEADER_BYTES = 8;
+/** Ten times what the largest libraries have. */
+const MAXIMUM_RELOCATION_BYTES = 0x1000000;
 const IMAGE_REL_BASED_ABSOLUTE = 0;
 const IMAGE_REL_BASED_HIGHLOW = 3;
 
@@ -19,7 +21,7 @@ const IMAGE_REL_BASED_HIGHLOW = 3;
 export function readRelocations(image: PeImage): NtResult<Uint32Array> {
   const directory = image.directories[ImageDirectory.BaseRelocation];
   if (directory === undefined || directory.rva === 0 || directory.size === 0) return success(new Uint32Array(0));
-  if (directory.size > image.bytes.byteLength) return failure(STATUS_INVALID_IMAGE_FORMAT);
+  if (directory.size > Math.min(image.bytes.byteLength, MAXIMUM_RELOCATION_BYTES)) return failure(STATUS_INVALID_IMAGE_FORMAT);
 
   const reader = new ImageReader(image);
   const rvas = new Uint32Array(directory.size >>> 1);

@@ -1,4 +1,5 @@
 /** Access rights, options and attribute bits of files, as user mode passes them. */
+import type { GenericMapping } from "../abi/ob.ts";
 
 export const FILE_READ_DATA = 0x0001;
 export const FILE_WRITE_DATA = 0x0002;
@@ -7,21 +8,17 @@ export const FILE_LIST_DIRECTORY = 0x0001;
 export const FILE_EXECUTE = 0x0020;
 export const FILE_READ_ATTRIBUTES = 0x0080;
 export const FILE_WRITE_ATTRIBUTES = 0x0100;
-export const DELETE = 0x0001_0000;
-export const SYNCHRONIZE = 0x0010_0000;
-export const ACCESS_SYSTEM_SECURITY = 0x0100_0000;
-export const MAXIMUM_ALLOWED = 0x0200_0000;
 export const FILE_ALL_ACCESS = 0x001f_01ff;
 /** Rights that change a file; a file that must not change refuses them. */
 export const FILE_WRITE_RIGHTS: number = FILE_WRITE_DATA | FILE_APPEND_DATA;
 
 /** How generic rights map to those of a file. */
-export const FILE_GENERIC_MAPPING: {
-  readonly genericRead: number;
-  readonly genericWrite: number;
-  readonly genericExecute: number;
-  readonly genericAll: number;
-} = { genericRead: 0x0012_0089, genericWrite: 0x0012_0116, genericExecute: 0x0012_00a0, genericAll: FILE_ALL_ACCESS };
+export const FILE_GENERIC_MAPPING: GenericMapping = {
+  read: 0x0012_0089,
+  write: 0x0012_0116,
+  execute: 0x0012_00a0,
+  all: FILE_ALL_ACCESS,
+};
 
 export const FILE_SHARE_READ = 1;
 export const FILE_SHARE_WRITE = 2;

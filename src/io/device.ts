@@ -2,15 +2,25 @@
  * Devices: what answers requests for a file. A device's routines are plain: they either answer at once, or say
  * STATUS_PENDING and see to it that `IoCompleteRequest` is called later.
  */
-import { failure, NT_SUCCESS, type NtResult, type NtStatus, STATUS_OBJECT_NAME_COLLISION, success } from "../abi/status.ts";
+import {
+  failure,
+  NT_SUCCESS,
+  type NtResult,
+  type NtStatus,
+  STATUS_OBJECT_NAME_COLLISION,
+  success,
+} from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
+import { OBJ_CASE_INSENSITIVE } from "../abi/ob.ts";
 import { ObCreateObject } from "../ob/create.ts";
+import { findEntry, insertEntry, ObjectDirectory } from "../ob/directory.ts";
+import { ObMakePermanentObject } from "../ob/name.ts";
+import { createPermanentLink } from "../ob/namespace.ts";
 import { assert } from "../rtl/assert.ts";
 import { ObjectBody } from "../rtl/body.ts";
 import { newObjectId } from "../sim/identity.ts";
 import type { FileObject } from "./file.ts";
 import type { Irp } from "./irp.ts";
-import { upcaseName } from "./name.ts";
 import type { Volume } from "./volume.ts";
 
 /** What a device does; what it leaves out answers INVALID_DEVICE_REQUEST. */
@@ -62,21 +72,28 @@ export interface DeviceInit {
 }
 
 /**
- * Makes a device that can be opened as `\Device\<name>`.
+ * Makes a device that can be opened as `\Device\<name>`. Devices stay until the machine ends.
  * @returns OBJECT_NAME_COLLISION if there is one of that name, INSUFFICIENT_RESOURCES without pool
  */
 export function IoCreateDevice(k: Kernel, name: string, init: DeviceInit): NtResult<DeviceObject> {
-  const key = upcaseName(name);
-  if (k.io.devices.has(key)) return failure(STATUS_OBJECT_NAME_COLLISION);
+  const directory = systemDirectory(k, "Device");
+  if (findEntry(directory, name, OBJ_CASE_INSENSITIVE) !== null) return failure(STATUS_OBJECT_NAME_COLLISION);
   const device = new DeviceObject(newObjectId(k), name, init);
   assert(k.io.deviceType !== null, "IoInitSystem runs before the first device is made");
   const status = ObCreateObject(k, k.io.deviceType, device);
   if (!NT_SUCCESS(status)) return failure(status);
-  k.io.devices.set(key, device);
+  ObMakePermanentObject(device);
+  insertEntry(directory, name, device);
   return success(device);
 }
 
-/** Lets `\??\<name>` lead to a device. */
-export function IoCreateSymbolicLink(k: Kernel, name: string, device: DeviceObject): void {
-  k.io.dosDevices.set(upcaseName(name), device);
+/** Lets `\??\<name>` lead to `target`, a path in the name space. The name must be free. */
+export function IoCreateSymbolicLink(k: Kernel, name: string, target: string): void {
+  createPermanentLink(k, systemDirectory(k, "??"), name, target);
+}
+
+function systemDirectory(k: Kernel, name: string): ObjectDirectory {
+  const directory = findEntry(k.ob.rootDirectory, name, OBJ_CASE_INSENSITIVE);
+  assert(directory instanceof ObjectDirectory, "the object manager makes the system directories first");
+  return directory;
 }

@@ -24,7 +24,7 @@ export interface CompletionContext {
 export class FileObject extends ObjectBody {
   readonly device: DeviceObject;
   /** The file or directory, for an open inside a volume. */
-  readonly node: FsNode | null;
+  node: FsNode | null;
   /** What the device was asked to open: the path behind its name, empty for the device itself. */
   readonly fileName: string;
   /** `CreateOptions` of the open. */

@@ -26,8 +26,19 @@ export interface IrpParameters {
   readonly offset: number;
   /** What is written, or the input of a control. */
   readonly input: Uint8Array;
-  /** `IoControlCode`. */
+  /** `IoControlCode`; the lock key of a read or write. */
   readonly code: number;
+  /** For a lock request. */
+  readonly lock?: LockParameters;
+}
+
+/** The byte range that a lock request asks for. */
+export interface LockParameters {
+  readonly start: bigint;
+  readonly length: bigint;
+  readonly key: number;
+  readonly exclusive: boolean;
+  readonly failImmediately: boolean;
 }
 
 /** A user APC at the end of a request. */

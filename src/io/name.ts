@@ -4,20 +4,8 @@
  * Invariant: comparison is by code unit, as NTFS's upcase table does it: no character becomes two, so an upcased name
  * has the length of the name.
  */
+import { upcaseName } from "../ob/directory.ts";
 import { MAXIMUM_COMPONENT_LENGTH } from "./constants.ts";
-
-/** The name in upper case: the key under which a directory holds it. */
-export function upcaseName(name: string): string {
-  const upper = name.toUpperCase();
-  if (upper.length === name.length && !/[^\x20-\x7e]/u.test(name)) return upper;
-  let result = "";
-  for (let index = 0; index < name.length; index++) {
-    const unit = name.charAt(index);
-    const mapped = unit.toUpperCase();
-    result += mapped.length === 1 ? mapped : unit;
-  }
-  return result;
-}
 
 /** Characters that no component may contain; the colon would start the name of a stream. */
 const INVALID_CHARACTERS = /["*/:<>?\\|\u0000-\u001f]/u;

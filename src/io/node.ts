@@ -6,12 +6,13 @@
  * Invariants: a directory holds each upcased name once; a node that is `removed` is in no directory and only open files
  * know it.
  */
+import { upcaseName } from "../ob/directory.ts";
 import { assert } from "../rtl/assert.ts";
 import { FILE_ATTRIBUTE_ARCHIVE, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_NORMAL } from "./constants.ts";
 import { type ByteAccount, type FileContent, HostContent, MemoryContent } from "./content.ts";
 import type { HostDirectory } from "./hostdirectory.ts";
 import type { ByteRangeLocks } from "./bytelocks.ts";
-import { isValidComponent, upcaseName } from "./name.ts";
+import { isValidComponent } from "./name.ts";
 import { ShareAccess } from "./share.ts";
 import type { Volume } from "./volume.ts";
 
@@ -143,7 +144,8 @@ export class FsDirectory extends FsNode {
 
   /** Makes this directory, which must be empty, stand for a host's. */
   attachHost(directory: HostDirectory, options: { readonly readOnly: boolean; readonly account: ByteAccount }): void {
-    assert(this.childMount === null && this.#children === null, "a mount point is a fresh directory in memory");
+    assert(this.childMount === null && this.isEmpty, "a mount point is an empty directory in memory");
+    this.#children = null;
     this.#ownMount = { directory, readOnly: options.readOnly, root: this, account: options.account };
   }
 

@@ -14,7 +14,7 @@ import {
   STATUS_SUCCESS,
   STATUS_USER_APC,
 } from "../abi/status.ts";
-import { KeGetCurrentThread } from "../ke/current.ts";
+import { KeGetCurrentThread, KeGetPreviousMode } from "../ke/current.ts";
 import { KeResetEvent, KeSetEvent } from "../ke/event.ts";
 import type { KEvent } from "../ke/objects.ts";
 import { KeDelayExecutionThread, KeWaitForSingleObject } from "../ke/wait.ts";
@@ -141,10 +141,31 @@ function* cancelAlertedRequest(k: Kernel, irp: Irp): Blocking<void> {
 }
 
 /**
+ * Runs `body` with a synchronous file to itself, or at once with any other.
+ * @param event referenced for the request; dropped here if the wait for the file was interrupted
+ */
+export function* withFileLock(
+  k: Kernel,
+  file: FileObject,
+  event: KEvent | null,
+  body: () => Blocking<IoResult>,
+): Blocking<IoResult> {
+  if (!file.synchronous) return yield* body();
+  const locked = yield* acquireFileLock(k, file, KeGetPreviousMode(k));
+  if (locked !== STATUS_SUCCESS) {
+    if (event !== null) yield* ObDereferenceObject(k, event);
+    return refusedRequest(locked);
+  }
+  const result = yield* body();
+  releaseFileLock(k, file);
+  return result;
+}
+
+/**
  * Takes a synchronous file for one request.
  * @returns SUCCESS, or USER_APC or ALERTED if the wait for it was interrupted
  */
-export function* acquireFileLock(k: Kernel, file: FileObject, mode: ProcessorMode): Blocking<NtStatus> {
+function* acquireFileLock(k: Kernel, file: FileObject, mode: ProcessorMode): Blocking<NtStatus> {
   while (file.busy) {
     const options = { reason: WaitReason.Executive, mode, alertable: file.alertable, timeout100ns: null };
     const status = yield* KeWaitForSingleObject(k, file.lock, options);
@@ -154,7 +175,7 @@ export function* acquireFileLock(k: Kernel, file: FileObject, mode: ProcessorMod
   return STATUS_SUCCESS;
 }
 
-export function releaseFileLock(k: Kernel, file: FileObject): void {
+function releaseFileLock(k: Kernel, file: FileObject): void {
   file.busy = false;
   KeSetEvent(k, file.lock, 0);
 }

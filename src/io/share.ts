@@ -1,7 +1,7 @@
 /** Share modes: which accesses to an open file exclude each other (`IoCheckShareAccess`). */
+import { DELETE } from "../abi/ob.ts";
 import { type NtStatus, STATUS_SUCCESS } from "../abi/status.ts";
 import {
-  DELETE,
   FILE_EXECUTE,
   FILE_READ_DATA,
   FILE_SHARE_DELETE,

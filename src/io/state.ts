@@ -1,6 +1,5 @@
-/** The I/O manager's state: object types, devices, volumes with the drive letters that lead to them, output accounting. */
+/** The I/O manager's state: object types, volumes, output accounting. */
 import type { ObjectType } from "../ob/type.ts";
-import type { DeviceObject } from "./device.ts";
 import type { Volume } from "./volume.ts";
 
 export interface IoOptions {
@@ -25,10 +24,6 @@ export interface IoState {
   fileType: ObjectType | null;
   deviceType: ObjectType | null;
   completionType: ObjectType | null;
-  /** Devices by upper-case name under `\Device`. */
-  readonly devices: Map<string, DeviceObject>;
-  /** What a name under `\??` stands for, by upper-case name: `C:`, `NUL`, `CONOUT$`. */
-  readonly dosDevices: Map<string, DeviceObject>;
   /** Volumes in order of creation; the index is the number in `\Device\HarddiskVolume`. */
   readonly volumes: Volume[];
   readonly volumeBytes: number;
@@ -43,8 +38,6 @@ export function createIoState(options: IoOptions = {}): IoState {
     fileType: null,
     deviceType: null,
     completionType: null,
-    devices: new Map(),
-    dosDevices: new Map(),
     volumes: [],
     volumeBytes: options.volumeBytes ?? 256 << 20,
     volumeFiles: options.volumeFiles ?? 65_536,

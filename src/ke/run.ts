@@ -63,20 +63,23 @@ function runTurns(k: Kernel, limits: RunLimits): RunEnd {
 /** The processor with the smallest clock among those that have something to run, or null. */
 function pickProcessor(k: Kernel): Kprcb | null {
   let best: Kprcb | null = null;
+  let bestClock = Infinity;
   for (const prcb of k.ke.prcbs) {
-    if (prcb.currentThread === null && !wakeIdleProcessor(k, prcb)) continue;
-    if (best === null || prcb.clock < best.clock) best = prcb;
+    const clock = prcb.currentThread === null ? clockOfIdle(k, prcb) : prcb.clock;
+    if (clock >= bestClock) continue;
+    best = prcb;
+    bestClock = clock;
   }
+  // Only the one that is chosen has slept until then; another may still find earlier work.
+  if (best !== null) best.clock = bestClock;
   return best;
 }
 
-/** An idle processor takes part if a thread is ready for it, at the time at which that thread became ready. */
-function wakeIdleProcessor(k: Kernel, prcb: Kprcb): boolean {
-  if (k.ke.readySummary === 0) return false;
+/** When an idle processor could take part: when the thread that is ready for it became so, if there is one. */
+function clockOfIdle(k: Kernel, prcb: Kprcb): number {
+  if (k.ke.readySummary === 0) return Infinity;
   const thread = bestReadyThread(k, prcb);
-  if (thread === null) return false;
-  if (prcb.clock < thread.readyTime) prcb.clock = thread.readyTime;
-  return true;
+  return thread === null ? Infinity : Math.max(prcb.clock, thread.readyTime);
 }
 
 /** Nothing can run: lets time pass. @returns why the run ends, or null to go on */

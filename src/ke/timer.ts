@@ -29,7 +29,10 @@ export function KeSetTimer(k: Kernel, timer: KTimer, setting: TimerSetting): boo
   timer.signalState = 0;
   timer.period = setting.period100ns;
   timer.dpc = setting.dpc;
-  insertTimer(k, timer, KeQueryInterruptTime(k) + setting.due100ns);
+  timer.dueTime = KeQueryInterruptTime(k) + setting.due100ns;
+  // What is due already is not put off until the next clock interrupt.
+  if (setting.due100ns <= 0) expire(k, timer);
+  else insertTimer(k, timer, timer.dueTime);
   return wasSet;
 }
 

@@ -9,7 +9,7 @@ import { type NtStatus, STATUS_COMMITMENT_LIMIT, STATUS_SUCCESS } from "../abi/s
 import { chargeQuota, returnQuota } from "../ex/quota.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
-import type { AddressSpace } from "./addressspace.ts";
+import type { AddressSpace } from "./space.ts";
 import type { MmProcess } from "./process.ts";
 
 /** Charges pages of a process.

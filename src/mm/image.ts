@@ -2,12 +2,7 @@
  * Images as sections see them: what a parsed program file says about its pages, boiled down once and shared by every
  * machine of the host process that maps the file. Nothing here is ever written after it was made.
  */
-import {
-  PAGE_NOACCESS,
-  PAGE_READONLY,
-  PAGE_SHIFT,
-  PAGE_SIZE,
-} from "../abi/mm.ts";
+import { PAGE_NOACCESS, PAGE_READONLY, PAGE_SHIFT, PAGE_SIZE } from "../abi/mm.ts";
 import { asWriteCopy, isValidProtection, isWritable, isWriteCopy } from "./protection.ts";
 import { CHARGED, type PageRuns } from "./vad.ts";
 
@@ -95,6 +90,16 @@ export function readImagePage(image: SharedImage, page: number, target: Uint8Arr
   const length = image.lengths[page] ?? 0;
   if (length > 0) target.set(image.bytes.subarray(offset, offset + length));
   if (length < PAGE_SIZE) target.fill(0, length);
+}
+
+/** Whether processes share their writes to all of the pages [from, to). */
+export function isSharedRange(image: SharedImage, from: number, to: number): boolean {
+  const { ends, values } = image.runs;
+  return values.every((value, index) => {
+    const start = index === 0 ? 0 : (ends[index - 1] ?? 0);
+    const apart = start >= to || (ends[index] ?? 0) <= from;
+    return apart || isWritable(value);
+  });
 }
 
 /** The value of every page; pages between the sections can't be touched. */

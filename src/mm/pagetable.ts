@@ -10,7 +10,7 @@
  */
 import type { GuestRam } from "../abi/processor.ts";
 import type { Kernel } from "../kernel.ts";
-import type { AddressSpace } from "./addressspace.ts";
+import type { AddressSpace } from "./space.ts";
 import { allocateZeroedFrame, freeFrame } from "./frames.ts";
 import { afterCopy, isReadable, isWritable } from "./protection.ts";
 import { PAGE_GUARD } from "../abi/mm.ts";
@@ -73,7 +73,7 @@ export function forEachPte(
   to: number,
   visit: (pteIndex: number, page: number) => void,
 ): void {
-  for (let page = from; page < to; ) {
+  for (let page = from; page < to;) {
     const tableEnd = Math.min((page | 0x3ff) + 1, to);
     const first = findPte(ram, space, page);
     if (first >= 0) {

@@ -1,6 +1,6 @@
 /** Processes as memory management sees them. */
 import { ObProcess } from "../ob/process.ts";
-import type { AddressSpace } from "./addressspace.ts";
+import type { AddressSpace } from "./space.ts";
 import type { SectionObject } from "./section.ts";
 
 export abstract class MmProcess extends ObProcess {

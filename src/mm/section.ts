@@ -35,8 +35,8 @@ import {
   success,
 } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
-import { ObCreateObject, ObDereferenceObject, ObReferenceObject } from "../ob/object.ts";
-import { ObCreateObjectType } from "../ob/type.ts";
+import { ObCreateObject, ObCreateObjectType } from "../ob/create.ts";
+import { ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
 import { assert } from "../rtl/assert.ts";
 import { ObjectBody } from "../rtl/body.ts";
 import type { Blocking } from "../sim/blocking.ts";
@@ -109,6 +109,7 @@ export interface CreateSectionArguments {
 
 /** Sections and views lie below 2 GiB, so nothing larger can be of use; NT's own limit depends on its pool. */
 const LARGEST_SECTION = 0x80000000;
+const SECTION_POOL_BYTES = 96;
 const LEGAL_ATTRIBUTES = SEC_COMMIT | SEC_RESERVE | SEC_IMAGE | SEC_NOCACHE | SEC_BASED | SEC_FILE;
 
 /** Creates a section that is in no table yet, with one reference.
@@ -124,10 +125,9 @@ export function MmCreateSection(k: Kernel, args: CreateSectionArguments): NtResu
 }
 
 /** Deletes the section: its segment and its file lose a user. The type's delete procedure. */
-export function* MmDeleteSection(k: Kernel, body: ObjectBody): Blocking<void> {
-  assert(body instanceof SectionObject, "the Section type holds sections");
-  dereferenceSegment(k, body.segment);
-  if (body.file !== null) yield* ObDereferenceObject(k, body.file);
+export function* MmDeleteSection(k: Kernel, section: SectionObject): Blocking<void> {
+  dereferenceSegment(k, section.segment);
+  if (section.file !== null) yield* ObDereferenceObject(k, section.file);
 }
 
 /** `SectionImageInformation`. @returns SECTION_NOT_IMAGE for any other section */
@@ -150,10 +150,11 @@ export function MmQuerySection(section: SectionObject): SectionBasicInformation 
 
 /** Makes the Section type; once, before the first section. */
 export function createSectionType(k: Kernel): void {
-  k.mm.sectionType = ObCreateObjectType(k, {
+  k.mm.sectionType = ObCreateObjectType<SectionObject>(k, {
     name: "Section",
     validAccess: 0x1f001f,
     genericMapping: { read: 0x20005, write: 0x20002, execute: 0x20008, all: SECTION_ALL_ACCESS },
+    poolBytes: SECTION_POOL_BYTES,
     deleteProcedure: MmDeleteSection,
   });
 }
@@ -210,6 +211,7 @@ function createFileSection(k: Kernel, args: CreateSectionArguments, file: Sectio
   const section = createSection(k, args, { segment, sizeBytes, file });
   if (!section.ok) return section;
   segment.pageCount = Math.max(segment.pageCount, pagesFor(sizeBytes));
+  if (source.write !== undefined) segment.source = source;
   if (file.identity !== null) k.mm.files.set(file.identity, segment);
   return section;
 }

@@ -13,7 +13,7 @@ import { returnMachineCommit } from "./commit.ts";
 import { allocateFrame, freeFrame } from "./frames.ts";
 import { readImagePage, type SharedImage } from "./image.ts";
 
-/** The bytes of a file, as far as mapping it needs them. */
+/** The bytes of a file, as far as mapping it needs them. Stays usable as long as any section over the file exists. */
 export interface ByteSource {
   readonly length: number;
   /** Reads into all of `target`. @returns bytes read, fewer at the end of the file; -1 if the file can't be read */
@@ -29,7 +29,8 @@ export class Segment {
   /** Loaded pages and their frames. */
   readonly frames: Map<number, number> = new Map();
   readonly image: SharedImage | null;
-  readonly source: ByteSource | null;
+  /** The last one that can write, if any of the sections' can. */
+  source: ByteSource | null;
   /** Names the file; null: nobody else can find this segment. */
   readonly identity: string | null;
   /** For SEC_RESERVE: 1 for each page that is committed. Null: all pages are. */

@@ -9,14 +9,17 @@
 import type { GuestRam } from "../abi/processor.ts";
 import type { PoolBlock } from "../ex/pool.ts";
 import type { ObjectType } from "../ob/type.ts";
-import type { AddressSpace } from "./addressspace.ts";
 import { createFramePool, type FramePool } from "./frames.ts";
 import type { Segment } from "./segment.ts";
+import type { AddressSpace } from "./space.ts";
+import type { UserMemory } from "./usermemory.ts";
 
 export interface MmState {
   /** Null in a machine without a processor: page-level work is skipped. */
   readonly ram: GuestRam | null;
   readonly frames: FramePool;
+  /** The memory of whichever process is current; set by MmInitSystem, which everybody else comes after. */
+  user: UserMemory;
   /** Pages that all processes and sections together may commit. */
   readonly commitLimit: number;
   committedPages: number;
@@ -35,6 +38,8 @@ export interface MmState {
   loadedDirectory: number;
   /** The frame behind KUSER_SHARED_DATA; 0 before MmInitSystem and in a machine without a processor. */
   sharedUserFrame: number;
+  /** The clock interrupt up to which that page tells the time. */
+  sharedUserTick: number;
   /** Memory behind the kernel stacks, by the stack's id. */
   readonly kernelStacks: Map<number, PoolBlock>;
   readonly statistics: MmStatistics;
@@ -66,6 +71,8 @@ export function createMmState(options: MmOptions): MmState {
   return {
     ram,
     frames: createFramePool(ram),
+    // Needs the kernel, so MmInitSystem makes it.
+    user: null as unknown as UserMemory,
     commitLimit: options.commitLimitPages ?? DEFAULT_COMMIT_LIMIT_PAGES,
     committedPages: 0,
     peakCommittedPages: 0,
@@ -76,6 +83,7 @@ export function createMmState(options: MmOptions): MmState {
     sectionType: null,
     loadedDirectory: 0,
     sharedUserFrame: 0,
+    sharedUserTick: -1,
     kernelStacks: new Map(),
     statistics: {
       faults: 0,

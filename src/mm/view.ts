@@ -39,9 +39,10 @@ import {
   success,
 } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
-import { ObDereferenceObject, ObReferenceObject } from "../ob/object.ts";
+import { ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
 import type { Blocking } from "../sim/blocking.ts";
-import type { AddressSpace } from "./addressspace.ts";
+import { highestAddress, MAXIMUM_ZERO_BITS, pageAlign } from "./addresses.ts";
+import type { AddressSpace } from "./space.ts";
 import { chargeCommit, returnCommit } from "./commit.ts";
 import type { SharedImage } from "./image.ts";
 import { dropPages } from "./pagetable.ts";
@@ -49,7 +50,6 @@ import type { MmProcess } from "./process.ts";
 import { isCompatibleWithSection, isValidProtection, isWriteCopy } from "./protection.ts";
 import type { SectionObject } from "./section.ts";
 import { CHARGED, chargedPages, Vad, type VadInit } from "./vad.ts";
-import { highestAddress, MAXIMUM_ZERO_BITS } from "./zerobits.ts";
 
 export interface MapViewArguments {
   /** Where to map it; 0 lets the kernel choose. */
@@ -213,8 +213,4 @@ function insertView(
   ObReferenceObject(init.view.section);
   space.insert(vad);
   return success({ base: vad.startPage * PAGE_SIZE, size: vad.pageCount * PAGE_SIZE, status });
-}
-
-function pageAlign(bytes: number): number {
-  return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
 }

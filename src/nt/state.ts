@@ -1,6 +1,12 @@
 /** The state of the system service interface. */
-import type { NtStatus } from "../abi/status.ts";
-import { STATUS_NOT_IMPLEMENTED } from "../abi/status.ts";
+import {
+  failure,
+  type NtResult,
+  type NtStatus,
+  STATUS_INVALID_IMAGE_FORMAT,
+  STATUS_NOT_IMPLEMENTED,
+} from "../abi/status.ts";
+import type { SharedImage } from "../mm/image.ts";
 import type { Kernel } from "../kernel.ts";
 
 export interface NtState {
@@ -9,6 +15,8 @@ export interface NtState {
   readonly notImplemented: Set<string>;
   /** Name of a system-call number without a handler, for the report. */
   nameOf: (number: number) => string;
+  /** Parses a program file for an image section; set by the guest environment. */
+  parseImage: (bytes: Uint8Array) => NtResult<SharedImage>;
   /** Notes an unknown system call. @returns NOT_IMPLEMENTED */
   unknownService: (k: Kernel, number: number) => NtStatus;
 }
@@ -18,6 +26,7 @@ export function createNtState(): NtState {
     systemCalls: 0,
     notImplemented: new Set(),
     nameOf: (number) => `system call 0x${number.toString(16)}`,
+    parseImage: () => failure(STATUS_INVALID_IMAGE_FORMAT),
     unknownService: (k, number) => {
       k.nt.systemCalls++;
       return notImplemented(k, k.nt.nameOf(number));

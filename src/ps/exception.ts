@@ -37,6 +37,7 @@ export function* KiDispatchException(
 /** The unhandled exception ends the process. Only the first one of a process names its certificate. */
 function* endByException(k: Kernel, code: NtStatus): Blocking<void> {
   const thread = PsGetCurrentThread(k);
+  k.ps.crashed.add(thread.threadsProcess.pid);
   thread.killRequest ??= {
     route: "exception",
     killer: { pid: thread.threadsProcess.pid, tid: thread.tid },

@@ -87,6 +87,8 @@ export class EThread extends IoThread {
   exitTime = 0;
   startAddress = 0;
   win32StartAddress = 0;
+  /** Region of the user stack, if the kernel frees it although the TEB does not say so; else 0. */
+  kernelFreesStack = 0;
   name = "";
   impersonationInfo: ImpersonationInfo | null = null;
   readonly lpc: LpcThreadState = newLpcThreadState();

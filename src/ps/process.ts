@@ -22,7 +22,7 @@ import { KeQueryInterruptTime } from "../ke/time.ts";
 import type { Kernel } from "../kernel.ts";
 import { MmCreateProcessAddressSpace } from "../mm/addressspace.ts";
 import type { SectionObject } from "../mm/section.ts";
-import { ObInitProcess } from "../ob/killprocess.ts";
+import { ObInitProcess } from "../ob/initprocess.ts";
 import { ObCreateObject } from "../ob/create.ts";
 import { ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
 import { insertTail } from "../rtl/list.ts";
@@ -96,7 +96,7 @@ function* furnishProcess(k: Kernel, process: EProcess, creation: ProcessCreation
   if (parent !== null) ExReleaseRundownProtection(k, parent.rundownProtect);
   yield* KeLeaveCriticalRegion(k);
   if (!NT_SUCCESS(status)) return status;
-  const id = ExCreateHandle(k.ps.cidTable, { object: process, grantedAccess: 0, attributes: 0 });
+  const id = ExCreateHandle(k.ps.cidTable, process, 0, 0);
   if (!id.ok) return id.status;
   process.pid = id.value;
   return STATUS_SUCCESS;

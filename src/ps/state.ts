@@ -50,4 +50,6 @@ export interface PsState {
   legoNotify: ((k: Kernel, thread: EThread) => void) | null;
   win32Callouts: Win32Callouts | null;
   dbgk: DbgkUpcalls;
+  /** Ids of the processes that an unhandled exception ended. */
+  readonly crashed: Set<number>;
 }

@@ -31,7 +31,7 @@ import { ExAcquireRundownProtection, ExReleaseRundownProtection } from "../ex/ru
 import { newApc } from "../ke/apc.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import { KeForceResumeThread, KeSuspendThread } from "../ke/suspend.ts";
-import { KeInitThread, KeReadyThread, KeStartThread } from "../ke/thread.ts";
+import { KeInitThread, KeReadyThread, KeStartThread, KeUninitThread } from "../ke/thread.ts";
 import { KeQueryInterruptTime } from "../ke/time.ts";
 import type { Kernel } from "../kernel.ts";
 import { MmCreateKernelStack } from "../mm/kernelstack.ts";
@@ -125,7 +125,7 @@ function* buildThread(k: Kernel, process: EProcess, creation: ThreadCreation): B
 
 /** The parts that may run out. Whatever was made is undone by {@link discardThread} or the delete procedure. */
 function furnishThread(k: Kernel, process: EProcess, thread: EThread, creation: ThreadCreation): NtStatus {
-  const id = ExCreateHandle(k.ps.cidTable, { object: thread, grantedAccess: 0, attributes: 0 });
+  const id = ExCreateHandle(k.ps.cidTable, thread, 0, 0);
   if (!id.ok) return id.status;
   thread.tid = id.value;
   if (!ExAcquireRundownProtection(process.rundownProtect)) return STATUS_PROCESS_IS_TERMINATING;
@@ -135,8 +135,6 @@ function furnishThread(k: Kernel, process: EProcess, thread: EThread, creation: 
 }
 
 function furnishUnderRundown(k: Kernel, thread: EThread, creation: ThreadCreation): NtStatus {
-  const stack = MmCreateKernelStack(k, thread);
-  if (!NT_SUCCESS(stack)) return stack;
   thread.exitApc = newApc(k, thread, {
     environment: 0,
     kernelRoutine: PsExitSpecialApc,
@@ -151,6 +149,11 @@ function furnishUnderRundown(k: Kernel, thread: EThread, creation: ThreadCreatio
     const status = setUp(k, thread);
     if (!NT_SUCCESS(status)) return status;
     KeInitThread(k, thread, PspUserThreadStartup);
+  }
+  const stack = MmCreateKernelStack(k, thread);
+  if (!NT_SUCCESS(stack)) {
+    KeUninitThread(thread);
+    return stack;
   }
   thread.savedIrql = APC_LEVEL;
   return STATUS_SUCCESS;

@@ -38,9 +38,9 @@ function causeWords(process: ReportProcess, thread: ReportThread, death: ReportD
     case "exception":
       return `ended by an unhandled exception${placeOf(death)}`;
     case "job":
-      return `killed with its job${killer}${how}`;
+      return `killed with its job${killer}${reasonWords(death)}`;
     case "debugger":
-      return `killed because its debugger let go of it${killer}${how}`;
+      return `killed because its debugger let go of it${killer}${reasonWords(death)}`;
     case "shutdown":
       return `killed by the shutdown of the system${killer}`;
     case "critical":
@@ -58,6 +58,10 @@ function killerWords(process: ReportProcess, death: ReportDeath): string {
 
 function howWords(death: ReportDeath): string {
   return death.requested === null ? "" : ` with ${plain(death.requested.api ?? death.requested.via)}`;
+}
+
+function reasonWords(death: ReportDeath): string {
+  return death.requested === null ? "" : ` (${plain(death.requested.api ?? death.requested.via)})`;
 }
 
 /** The library routine is what the program's author wrote; the system service is what it came to. */

@@ -110,12 +110,16 @@ function processCells(process: ReportProcess): Cell[] {
 function processStatusWords(process: ReportProcess): string {
   const job = process.job === null ? "" : ` · in job ${process.job}`;
   if (process.exitStatus === null) return `still alive when the run ended${job}`;
-  const last = process.threads.find((thread) => thread.tid === process.lastThread && thread.death?.exited != null);
+  const last = process.threads.findLast((thread) => thread.tid === process.lastThread && thread.exitStatus !== null);
   if (last === undefined) return `no thread of it ever ran${job}`;
   const request = last.death?.requested ?? null;
   if (request === null || last.death?.status !== process.exitStatus) return `its last thread was ${last.tid}${job}`;
-  const what = last.death.route === "returned" ? "the return" : plain(request.via);
-  return `status from ${what} by its last thread, ${last.tid}${job}`.replace("the return by", "the return of");
+  if (last.death.route === "returned") return `status from the return of its last thread, ${last.tid}${job}`;
+  const { killer } = last.death;
+  const itself = killer === null || (killer.pid === process.pid && killer.tid === last.tid);
+  const elsewhere = killer === null || killer.pid === process.pid ? "" : ` of process ${killer.pid}`;
+  const who = itself ? `its last thread, ${last.tid}` : `thread ${killer.tid}${elsewhere}`;
+  return `status from ${plain(request.via)} by ${who}${job}`;
 }
 
 function threadLines(process: ReportProcess, options: TextOptions, width: number): string[] {

@@ -99,5 +99,5 @@ function trim(value: number): string {
 /** Text of the guest without anything that a terminal would obey, and not longer than a line bears. */
 export function plain(text: string): string {
   const cut = text.length > 200 ? `${text.slice(0, 199)}…` : text;
-  return cut.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, "?");
+  return cut.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
 }

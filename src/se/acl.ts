@@ -15,9 +15,19 @@ export interface AllowedAce {
 export function makeAcl(entries: readonly AllowedAce[]): Uint8Array {
   const aces = new StructWriter();
   for (const { mask, sid } of entries) {
-    aces.u8(ACCESS_ALLOWED_ACE_TYPE).u8(0).u16(8 + sid.length).u32(mask).bytes(sid);
+    aces
+      .u8(ACCESS_ALLOWED_ACE_TYPE)
+      .u8(0)
+      .u16(8 + sid.length)
+      .u32(mask)
+      .bytes(sid);
   }
   const acl = new StructWriter();
-  acl.u8(ACL_REVISION).u8(0).u16(8 + aces.length).u16(entries.length).u16(0);
+  acl
+    .u8(ACL_REVISION)
+    .u8(0)
+    .u16(8 + aces.length)
+    .u16(entries.length)
+    .u16(0);
   return acl.bytes(aces.finish()).finish();
 }

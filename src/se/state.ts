@@ -11,8 +11,8 @@ export type AuditProcessExitHook = (k: Kernel, process: ObProcess) => void;
 
 /** What security needs from the process layer; filled at boot. */
 export interface SeUpcalls {
-  /** `PsReferencePrimaryToken`: the process's token, with a reference that the caller drops. */
-  referencePrimaryToken: (k: Kernel, process: ObProcess) => Token;
+  /** The process's token, without a reference: good until the caller suspends. Null once it has none any more. */
+  processToken: (process: ObProcess) => Token | null;
   /** The token of the thread's home process, without a reference: good until the caller suspends. */
   peekPrimaryToken: (thread: ObThread) => Token;
   /** What the thread impersonates, or null while it acts as its process. */
@@ -46,7 +46,7 @@ export function createSeState(): SeState {
     detailedAuditing: false,
     auditProcessExit: [],
     upcalls: {
-      referencePrimaryToken: unset("processes"),
+      processToken: unset("processes"),
       peekPrimaryToken: unset("processes"),
       impersonation: () => null,
       processType: unset("processes"),

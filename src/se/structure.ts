@@ -47,7 +47,8 @@ export class StructWriter {
   /** UTF-16 code units, without a terminator. */
   utf16(text: string): this {
     const at = this.#reserve(text.length * 2);
-    for (let index = 0; index < text.length; index++) this.#view.setUint16(at + index * 2, text.charCodeAt(index), true);
+    for (let index = 0; index < text.length; index++)
+      this.#view.setUint16(at + index * 2, text.charCodeAt(index), true);
     return this;
   }
 

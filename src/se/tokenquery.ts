@@ -5,7 +5,13 @@
 import { failure, type NtResult, STATUS_INVALID_INFO_CLASS, success } from "../abi/status.ts";
 import type { Luid } from "./privilege.ts";
 import { StructWriter } from "./structure.ts";
-import { SE_GROUP_INTEGRITY, SE_GROUP_LOGON_ID, type SidAndAttributes, type Token, TokenImpersonation } from "./token.ts";
+import {
+  SE_GROUP_INTEGRITY,
+  SE_GROUP_LOGON_ID,
+  type SidAndAttributes,
+  type Token,
+  TokenImpersonation,
+} from "./token.ts";
 
 /** `TOKEN_INFORMATION_CLASS`, as far as it is answered. */
 export const TokenInformationClass = {
@@ -176,7 +182,10 @@ function writeSidPointer(writer: StructWriter, target: Uint8Array, base: number)
 }
 
 function writeSidAndAttributes(writer: StructWriter, { sid, attributes }: SidAndAttributes, base: number): void {
-  writer.u32(base + 8).u32(attributes).bytes(sid);
+  writer
+    .u32(base + 8)
+    .u32(attributes)
+    .bytes(sid);
 }
 
 /** `TOKEN_GROUPS`: a count, the pairs, then the identifiers. */
@@ -189,4 +198,3 @@ function writeGroups(writer: StructWriter, groups: readonly SidAndAttributes[], 
   }
   for (const { sid } of groups) writer.bytes(sid);
 }
-

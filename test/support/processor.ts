@@ -79,11 +79,13 @@ const nextFrame = new WeakMap<Cpu, number>();
 export function allocateFrame(cpu: Cpu): number {
   const frame = nextFrame.get(cpu) ?? cpu.ram.firstFreeFrame;
   nextFrame.set(cpu, frame + 1);
+  cpu.framesInUse = frame + 1;
   return frame;
 }
 
-/** Forgets which frames were handed out: for after a reset. */
-export function forgetFrames(cpu: Cpu): void {
+/** As new, with every frame free. */
+export function resetCpu(cpu: Cpu): void {
+  cpu.reset();
   nextFrame.delete(cpu);
 }
 

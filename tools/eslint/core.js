@@ -5,7 +5,7 @@
 
 const NAMES = [
   ...["for-direction", "no-async-promise-executor", "no-case-declarations", "no-class-assign", "no-compare-neg-zero"],
-  ...["no-cond-assign", "no-constant-binary-expression", "no-constant-condition", "no-control-regex", "no-debugger"],
+  ...["no-cond-assign", "no-constant-binary-expression", "no-constant-condition", "no-debugger"],
   ...["no-delete-var", "no-dupe-else-if", "no-duplicate-case", "no-empty", "no-empty-character-class"],
   ...["no-empty-pattern", "no-ex-assign", "no-extra-boolean-cast", "no-fallthrough", "no-global-assign"],
   ...["no-invalid-regexp", "no-irregular-whitespace", "no-loss-of-precision", "no-misleading-character-class"],

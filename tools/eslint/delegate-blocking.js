@@ -4,8 +4,10 @@
  * A generator that nobody delegates to does nothing at all, silently. Therefore such a call is the operand of `yield*`, or a
  * plain function that declares to answer with a `Blocking` returns it. With `handOver`, which the dispatcher and the drivers
  * of tests need, it may also be given to whatever declares that it takes a `Blocking`: a parameter, a field, a variable.
+ *
+ * What blocks in one case and not in another is looked at first: it may be kept in a constant that is then run.
  */
-import { blockingArguments, outermostSameValue, typeServices } from "./types.js";
+import { blockingArguments, mayNotBlock, outermostSameValue, typeServices } from "./types.js";
 
 /** @type {import("eslint").Rule.RuleModule} */
 export const delegateBlocking = {
@@ -34,10 +36,25 @@ export const delegateBlocking = {
       return expected !== undefined && blockingArguments(expected, checker) !== null;
     };
 
+    /** Whether `value` is kept in a constant that is delegated to, or given to what runs it. @param {any} value */
+    const isRunLater = (value) => {
+      const { parent } = value;
+      if (parent.type !== "VariableDeclarator" || parent.parent.kind !== "const") return false;
+      return context.sourceCode.getDeclaredVariables(parent).some(({ references }) =>
+        references.some(({ identifier, init }) => {
+          if (init === true) return false;
+          const use = outermostSameValue(identifier);
+          if (use.parent.type === "YieldExpression") return use.parent.delegate;
+          return isBlocking(identifier) && isExpectedBlocking(use);
+        }),
+      );
+    };
+
     return {
       "CallExpression, TaggedTemplateExpression"(/** @type {any} */ node) {
         if (!isBlocking(node)) return;
         const value = outermostSameValue(node);
+        if (mayNotBlock(services.getTypeAtLocation(node), checker) && isRunLater(value)) return;
         const messageId = verdict(value, { handOver, isExpectedBlocking });
         if (messageId !== null) context.report({ node, messageId });
       },
@@ -88,7 +105,7 @@ function verdictOnReturn(fn, value, { isExpectedBlocking }) {
 
 /** @param {any} node @returns {any} */
 function enclosingFunction(node) {
-  for (let current = node.parent; current != null; current = current.parent) {
+  for (let current = node.parent; current; current = current.parent) {
     if (/Function/.test(current.type)) return current;
   }
   return null;

@@ -52,7 +52,7 @@ export const noKernelThrow = {
  */
 function rethrows(node) {
   if (node.argument.type !== "Identifier") return false;
-  for (let current = node.parent; current != null; current = current.parent) {
+  for (let current = node.parent; current; current = current.parent) {
     if (current.type === "CatchClause") return current.param?.name === node.argument.name;
   }
   return false;

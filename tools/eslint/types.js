@@ -32,6 +32,16 @@ export function blockingArguments(type, checker) {
 }
 
 /**
+ * Whether `type` is blocking in one case and something else in another, so that it must be looked at before it is run.
+ * @param {Type} type
+ * @param {TypeChecker} checker
+ * @returns {boolean}
+ */
+export function mayNotBlock(type, checker) {
+  return type.isUnion() && type.types.some((part) => blockingArguments(part, checker) === null);
+}
+
+/**
  * Whether `type` is `Blocking<never>`: a routine that does not come back.
  * @param {Type} type
  * @param {TypeChecker} checker
@@ -49,7 +59,7 @@ export function neverReturns(type, checker) {
  */
 export function typeServices(context) {
   const services = context.sourceCode.parserServices;
-  if (services?.program == null) throw new Error("this rule needs typescript-eslint's type information");
+  if (!services?.program) throw new Error("this rule needs typescript-eslint's type information");
   return /** @type {Services} */ (services);
 }
 

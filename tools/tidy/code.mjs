@@ -3,8 +3,8 @@ import ts from "typescript";
 
 const FILE_LINES = 400;
 const FUNCTION_LINES = 60;
-const OPENING_WORDS = 8;
-const OPENING_WORDS_OF_TABLES = 3;
+const OPENING_WORDS = 5;
+const OPENING_WORDS_OF_TABLES = 2;
 /** Calls whose callback only holds the tests in it, and is as long as they are. */
 const CONTAINERS = new Set(["describe"]);
 

@@ -12,7 +12,7 @@ import { X86Context } from "../../cpu/context.ts";
 import type { KThread } from "../../ke/objects.ts";
 import type { ExceptionRecord, UserApc, UserContext, UserExit } from "../../ke/usermode.ts";
 import type { Kernel } from "../../kernel.ts";
-import { MmAccessFault } from "../../mm/fault.ts";
+import { FAULT_ACCESS, MmAccessFault } from "../../mm/fault.ts";
 import { skipZeroFill } from "../../mm/zerofill.ts";
 import { MmProcess } from "../../mm/process.ts";
 import { CONTEXT_RESULT, type NtService } from "../../nt/table.ts";
@@ -27,6 +27,10 @@ const ECX = 1;
 const ESP = 4;
 const EDI = 7;
 const DIRECTION_FLAG = 0x400;
+const DWORDS_PER_PAGE = 1024;
+/** The bytes of `rep stosd`, as a little-endian word. */
+const REP_STOSD = 0xabf3;
+const USER_READ = { write: false, user: true, present: false };
 /** Longest list of arguments that a service takes. */
 export const MAXIMUM_ARGUMENTS = 20;
 
@@ -88,24 +92,30 @@ export class X86UserContext implements UserContext {
 
   /** Serves a page fault without leaving user mode. False: it is an exception. */
   private resolveFault(k: Kernel, thread: KThread): boolean {
-    const { cpu } = this.machine;
-    const { trap } = cpu;
-    const process = thread.apcState.process;
+    const { trap } = this.machine.cpu;
+    const { process } = thread.apcState;
     assert(process instanceof MmProcess, "user code runs in a process with memory");
-    const write = (trap.errorCode & 2) !== 0;
-    const general = cpu.general;
-    const zeroFill = write && general[EAX] === 0 && (general[EDI] ?? 0) >>> 0 === trap.faultAddress >>> 0;
-    if (zeroFill && (trap.eflags & DIRECTION_FLAG) === 0) {
-      const skipped = skipZeroFill(k, process, trap.faultAddress >>> 0, trap.eip >>> 0, (general[ECX] ?? 0) >>> 0);
-      if (skipped > 0) {
-        general[ECX] = ((general[ECX] ?? 0) - skipped) | 0;
-        general[EDI] = ((general[EDI] ?? 0) + 4 * skipped) | 0;
-        return true;
-      }
-    }
-    const access = { write, user: true, present: (trap.errorCode & 1) !== 0 };
+    if (this.skipZeroes(k, process)) return true;
+    const access = FAULT_ACCESS[trap.errorCode & 7] ?? USER_READ;
     this.faultStatus = MmAccessFault(k, process, trap.faultAddress >>> 0, access);
     return NT_SUCCESS(this.faultStatus);
+  }
+
+  /**
+   * `rep stosd` of zeroes over untouched memory: such pages are zero anyway, so whole ones are skipped. Wine clears
+   * 240 pages of stack for every thread this way.
+   */
+  private skipZeroes(k: Kernel, process: MmProcess): boolean {
+    const { trap, general } = this.machine.cpu;
+    const target = trap.faultAddress >>> 0;
+    if ((trap.errorCode & 3) !== 2 || (trap.eflags & DIRECTION_FLAG) !== 0) return false;
+    if (general[EAX] !== 0 || (general[EDI] ?? 0) >>> 0 !== target) return false;
+    const count = (general[ECX] ?? 0) >>> 0;
+    if (count < DWORDS_PER_PAGE || k.mm.user.begin().readU16(trap.eip >>> 0) !== REP_STOSD) return false;
+    const skipped = skipZeroFill(k, process, target, count);
+    general[ECX] = (count - skipped) | 0;
+    general[EDI] = (target + 4 * skipped) | 0;
+    return skipped > 0;
   }
 
   private faultStatus: NtStatus = 0 as NtStatus;

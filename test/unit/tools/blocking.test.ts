@@ -10,11 +10,12 @@ declare function read(): Blocking<number>;
 declare function leave(): Blocking<never>;
 declare function start(body: Blocking<number>): void;
 declare function plain(): number;
+declare function perhaps(): Blocking<number> | number;
 declare const slot: { continuation: Blocking<number> | null; hook?: () => Blocking<number> };
 `;
 
 const broken = (path: string, body: string): Promise<string[]> =>
-  rulesBrokenBy(path, PRELUDE + body + "\nexport { read, leave, start, plain, slot };\n");
+  rulesBrokenBy(path, PRELUDE + body + "\nexport { read, perhaps, leave, start, plain, slot };\n");
 const inKernel = (body: string): Promise<string[]> => broken("src/ps/probe.ts", body);
 const inDispatcher = (body: string): Promise<string[]> => broken("src/ke/probe.ts", body);
 
@@ -88,6 +89,30 @@ describe("delegate-blocking", () => {
     const body =
       "declare function entries(): Generator<number, void, void>;\nexport const all: Iterable<number> = entries();";
     expect(await inKernel(body)).toEqual([]);
+  });
+
+  test("what only may block is looked at, then delegated to", async () => {
+    const body = 'const n = perhaps(); return typeof n === "number" ? n : yield* n;';
+    expect(await inKernel(`export function* f(): Blocking<number> { ${body} }`)).toEqual([]);
+  });
+
+  test("what only may block is looked at, then given to what runs it", async () => {
+    const body = 'const n = perhaps(); if (typeof n !== "number") start(n);';
+    expect(await inKernel(`export function f(): void { ${body} }`)).toEqual([]);
+  });
+
+  test("what only may block and is looked at but never run is reported", async () => {
+    const body = 'const n = perhaps(); return typeof n === "number" ? n : 0;';
+    expect(await inKernel(`export function f(): number { ${body} }`)).toEqual([DELEGATE]);
+  });
+
+  test("what only may block and stands alone is reported", async () => {
+    expect(await inKernel("export function f(): void { perhaps(); }")).toEqual([DELEGATE]);
+  });
+
+  test("a hook that may be missing is kept, then delegated to", async () => {
+    const body = "const pending = slot.hook?.(); return pending === undefined ? 0 : yield* pending;";
+    expect(await inKernel(`export function* f(): Blocking<number> { ${body} }`)).toEqual([]);
   });
 
   test("a thread's start may be handed over as an argument in the dispatcher", async () => {

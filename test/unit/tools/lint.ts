@@ -24,9 +24,8 @@ const parsed = new Map<string, ts.SourceFile | undefined>();
 /** @returns the names of the rules that `code` breaks when it is the text of `path`, in the order of its lines */
 export async function rulesBrokenBy(path: string, code: string): Promise<string[]> {
   const program = programOver(ROOT + path, code);
-  const mistakes = program
-    .getSyntacticDiagnostics()
-    .concat(program.getSemanticDiagnostics(program.getSourceFile(ROOT + path)));
+  const file = program.getSourceFile(ROOT + path);
+  const mistakes = [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)];
   if (mistakes.length > 0) throw new Error(ts.flattenDiagnosticMessageText(mistakes[0]!.messageText, " "));
   const eslint = new ESLint({
     cwd: ROOT,
@@ -40,7 +39,8 @@ export async function rulesBrokenBy(path: string, code: string): Promise<string[
 
 function programOver(file: string, code: string): ts.Program {
   const host = ts.createCompilerHost(OPTIONS);
-  const { fileExists, getSourceFile } = host;
+  const fileExists = host.fileExists.bind(host);
+  const getSourceFile = host.getSourceFile.bind(host);
   host.fileExists = (name) => name === file || fileExists(name);
   host.getSourceFile = (name, version) => {
     if (name === file) return ts.createSourceFile(name, code, { ...asObject(version) }, true);

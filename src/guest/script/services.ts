@@ -1,0 +1,286 @@
+/**
+ * The system services as scripted programs call them: `yield* nt.NtTerminateProcess(handle, status)`. Each goes through
+ * the same entry into the kernel as a trap of the processor does, to the same typed routine.
+ */
+import { KernelMode, WaitAll, WaitAny } from "../../abi/ke.ts";
+import { PROCESS_ALL_ACCESS, THREAD_ALL_ACCESS } from "../../abi/ps.ts";
+import {
+  failure,
+  type NtResult,
+  type NtStatus,
+  ntStatus,
+  STATUS_SUCCESS,
+  success,
+} from "../../abi/status.ts";
+import { KeGetPreviousMode } from "../../ke/current.ts";
+import type { ExceptionRecord } from "../../ke/usermode.ts";
+import type { Kernel } from "../../kernel.ts";
+import { NtClose } from "../../ob/close.ts";
+import { NtCreateEvent, NtResetEvent, NtSetEvent } from "../../ob/exobjects/event.ts";
+import { NtCreateMutant, NtQueryMutant, NtReleaseMutant } from "../../ob/exobjects/mutant.ts";
+import { NtCreateSemaphore, NtReleaseSemaphore } from "../../ob/exobjects/semaphore.ts";
+import type { InsertedObject } from "../../ob/insert.ts";
+import { ObInsertObject } from "../../ob/insert.ts";
+import { ObReferenceObjectByHandle } from "../../ob/handle.ts";
+import { ObDereferenceObject, ObReferenceObject } from "../../ob/reference.ts";
+import { NtWaitForMultipleObjects, NtWaitForSingleObject } from "../../ob/wait.ts";
+import { PsGetCurrentProcess, PsGetCurrentThread } from "../../ps/current.ts";
+import { KiDispatchException } from "../../ps/exception.ts";
+import { NtTerminateProcess, NtTerminateThread, PspTerminateThreadByPointer } from "../../ps/kill.ts";
+import type { EProcess, EThread } from "../../ps/objects.ts";
+import { NtOpenProcess, NtOpenThread, NtResumeProcess, NtSuspendProcess } from "../../ps/open.ts";
+import { PspCreateProcess } from "../../ps/process.ts";
+import { PspCreateThread } from "../../ps/thread.ts";
+import {
+  NtAlertThread,
+  NtAlertThreadByThreadId,
+  NtDelayExecution,
+  NtQueueApcThread,
+  NtResumeThread,
+  NtSuspendThread,
+  NtTestAlert,
+  NtWaitForAlertByThreadId,
+  NtYieldExecution,
+} from "../../ps/threadservices.ts";
+import type { Blocking } from "../../sim/blocking.ts";
+import { emit } from "../../sim/record.ts";
+import { type Script, type ScriptApc, ScriptContext, type ScriptProgram, type ScriptRequest } from "./context.ts";
+
+/** Makes a service of a routine. */
+function service<A extends readonly unknown[], R>(
+  name: string,
+  routine: (k: Kernel, ...args: A) => R | Blocking<R>,
+): (...args: A) => Script<R> {
+  return function* (...args: A): Script<R> {
+    const request: ScriptRequest = { name, call: (k) => routine(k, ...args) };
+    return (yield request) as R;
+  };
+}
+
+/** The handle of a creation, when nothing else of it is of interest. */
+function* handleOf(call: Blocking<NtResult<InsertedObject>>): Blocking<NtResult<number>> {
+  const created = yield* call;
+  return created.ok ? success(created.value.handle) : created;
+}
+
+const UNNAMED = { rootDirectory: 0, name: null, attributes: 0 };
+const EVENT_ALL_ACCESS = 0x1f0003;
+const MUTANT_ALL_ACCESS = 0x1f0001;
+
+function openNamed(name: string | null): { rootDirectory: number; name: string | null; attributes: number } {
+  return name === null ? UNNAMED : { rootDirectory: 0, name: `\\BaseNamedObjects\\${name}`, attributes: 0x80 };
+}
+
+/** How a new thread starts. */
+export interface ScriptThreadOptions {
+  readonly suspended?: boolean;
+  readonly name?: string;
+  /** Handle of the process to create it in; the caller's own by default. */
+  readonly process?: number;
+  readonly priority?: number;
+}
+
+/** A new thread or process as its creator sees it. */
+export interface ScriptChild {
+  readonly handle: number;
+  readonly id: number;
+}
+
+function* createThread(
+  k: Kernel,
+  program: ScriptProgram,
+  options: ScriptThreadOptions = {},
+): Blocking<NtResult<ScriptChild>> {
+  const process = takeProcess(k, options.process);
+  if (!process.ok) return process;
+  const mode = KeGetPreviousMode(k);
+  const created = yield* createScriptThread(k, process.value, program, {
+    createSuspended: options.suspended ?? false,
+    handle: { desiredAccess: THREAD_ALL_ACCESS, attributes: 0, mode },
+  });
+  yield* ObDereferenceObject(k, process.value);
+  if (!created.ok) return created;
+  const { thread, handle } = created.value;
+  if (options.name !== undefined) nameThread(k, thread, options.name);
+  if (options.priority !== undefined) thread.basePriority = options.priority;
+  yield* ObDereferenceObject(k, thread);
+  return success({ handle, id: thread.tid });
+}
+
+function nameThread(k: Kernel, thread: EThread, name: string): void {
+  thread.name = name;
+  emit(k, { kind: "thread-named", pid: thread.threadsProcess.pid, tid: thread.tid, name });
+}
+
+function takeProcess(k: Kernel, handle: number | undefined): NtResult<EProcess> {
+  if (handle !== undefined) {
+    return ObReferenceObjectByHandle<EProcess>(k, handle, PROCESS_ALL_ACCESS, k.ps.processType, KeGetPreviousMode(k));
+  }
+  const own = PsGetCurrentProcess(k);
+  ObReferenceObject(own);
+  return success(own);
+}
+
+/** Creates a thread that runs a script; returning from it ends the thread with what it returned. */
+export function createScriptThread(
+  k: Kernel,
+  process: EProcess,
+  program: ScriptProgram,
+  options: Omit<Parameters<typeof PspCreateThread>[2], "setUp">,
+): ReturnType<typeof PspCreateThread> {
+  return PspCreateThread(k, process, {
+    ...options,
+    setUp: (_kernel, thread) => {
+      thread.user = new ScriptContext(program, endOfScript);
+      return STATUS_SUCCESS;
+    },
+  });
+}
+
+/** The program returned: its thread ends, as `RtlUserThreadStart` would end it. */
+function endOfScript(k: Kernel, status: NtStatus): Blocking<NtStatus> {
+  const reason = { self: true, route: "returned", via: "return" } as const;
+  return PspTerminateThreadByPointer(k, PsGetCurrentThread(k), status, reason);
+}
+
+function* createProcess(
+  k: Kernel,
+  name: string,
+  program: ScriptProgram | null,
+  options: { readonly suspended?: boolean; readonly inheritHandles?: boolean } = {},
+): Blocking<NtResult<ScriptChild & { readonly thread: number }>> {
+  const created = yield* createScriptProcess(k, name, { parent: PsGetCurrentProcess(k), ...options });
+  if (!created.ok) return created;
+  const process = created.value;
+  let thread = 0;
+  if (program !== null) {
+    const started = yield* createScriptThread(k, process, program, {
+      createSuspended: options.suspended ?? false,
+      handle: { desiredAccess: THREAD_ALL_ACCESS, attributes: 0, mode: KeGetPreviousMode(k) },
+    });
+    if (!started.ok) {
+      yield* ObDereferenceObject(k, process);
+      return started;
+    }
+    thread = started.value.handle;
+    yield* ObDereferenceObject(k, started.value.thread);
+  }
+  const { pid } = process;
+  const mode = KeGetPreviousMode(k);
+  const inserted = yield* ObInsertObject(k, process, { desiredAccess: PROCESS_ALL_ACCESS, attributes: 0, mode });
+  return inserted.ok ? success({ handle: inserted.value.handle, id: pid, thread }) : inserted;
+}
+
+/** Creates a process for scripts, without a thread. @returns it, with its creation reference */
+export function createScriptProcess(
+  k: Kernel,
+  name: string,
+  options: { readonly parent: EProcess | null; readonly inheritHandles?: boolean },
+): Blocking<NtResult<EProcess>> {
+  return PspCreateProcess(k, {
+    parent: options.parent,
+    imageFileName: name,
+    imagePath: name,
+    section: null,
+    inheritHandles: options.inheritHandles ?? false,
+    userMemory: true,
+  });
+}
+
+function queueApc(k: Kernel, handle: number, script: ScriptApc, context: unknown = 0): Blocking<NtStatus> {
+  return NtQueueApcThread(k, handle, { routine: 1, script, context, argument1: 0, argument2: 0 });
+}
+
+function* raise(k: Kernel, code: number): Blocking<NtStatus> {
+  const record: ExceptionRecord = { code: ntStatus(code), flags: 0, address: 0, parameters: [] };
+  yield* KiDispatchException(k, record, { firstChance: true });
+  return STATUS_SUCCESS;
+}
+
+/** What a process or thread object says of itself. */
+export interface ScriptInformation {
+  readonly exitStatus: NtStatus;
+  readonly signaled: boolean;
+  readonly pid: number;
+  readonly tid: number;
+}
+
+function* queryThread(k: Kernel, handle: number): Blocking<NtResult<ScriptInformation>> {
+  const thread = ObReferenceObjectByHandle<EThread>(k, handle, 0, k.ps.threadType, KernelMode);
+  if (!thread.ok) return failure(thread.status);
+  const { exitStatus, signalState, tid, threadsProcess } = thread.value;
+  yield* ObDereferenceObject(k, thread.value);
+  return success({ exitStatus, signaled: signalState !== 0, pid: threadsProcess.pid, tid });
+}
+
+function* queryProcess(k: Kernel, handle: number): Blocking<NtResult<ScriptInformation>> {
+  const process = ObReferenceObjectByHandle<EProcess>(k, handle, 0, k.ps.processType, KernelMode);
+  if (!process.ok) return failure(process.status);
+  const { exitStatus, signalState, pid } = process.value;
+  yield* ObDereferenceObject(k, process.value);
+  return success({ exitStatus, signaled: signalState !== 0, pid, tid: 0 });
+}
+
+/** The services, by their names; what has no NT name is a convenience over several. */
+export const nt = {
+  NtClose: service("NtClose", NtClose),
+  NtCreateEvent: service("NtCreateEvent", (k, type: "notification" | "synchronization", name: string | null = null) =>
+    handleOf(NtCreateEvent(k, EVENT_ALL_ACCESS, openNamed(name), type, false)),
+  ),
+  NtSetEvent: service("NtSetEvent", NtSetEvent),
+  NtResetEvent: service("NtResetEvent", NtResetEvent),
+  NtCreateMutant: service("NtCreateMutant", (k, initialOwner: boolean, name: string | null = null) =>
+    handleOf(NtCreateMutant(k, MUTANT_ALL_ACCESS, openNamed(name), initialOwner)),
+  ),
+  NtReleaseMutant: service("NtReleaseMutant", NtReleaseMutant),
+  NtQueryMutant: service("NtQueryMutant", NtQueryMutant),
+  NtCreateSemaphore: service("NtCreateSemaphore", (k, initial: number, maximum: number) =>
+    handleOf(NtCreateSemaphore(k, EVENT_ALL_ACCESS, UNNAMED, initial, maximum)),
+  ),
+  NtReleaseSemaphore: service("NtReleaseSemaphore", NtReleaseSemaphore),
+  NtWaitForSingleObject: service(
+    "NtWaitForSingleObject",
+    (k, handle: number, alertable: boolean = false, timeout100ns: number | null = null) =>
+      NtWaitForSingleObject(k, handle, alertable, timeout100ns),
+  ),
+  NtWaitForMultipleObjects: service(
+    "NtWaitForMultipleObjects",
+    (k, handles: readonly number[], type: "any" | "all", alertable: boolean = false, timeout100ns: number | null = null) =>
+      NtWaitForMultipleObjects(k, handles, type === "any" ? WaitAny : WaitAll, alertable, timeout100ns),
+  ),
+  NtDelayExecution: service("NtDelayExecution", (k, alertable: boolean, interval100ns: number | null) =>
+    NtDelayExecution(k, alertable, interval100ns),
+  ),
+  NtYieldExecution: service("NtYieldExecution", NtYieldExecution),
+  NtTestAlert: service("NtTestAlert", (k) => NtTestAlert(k)),
+  NtAlertThread: service("NtAlertThread", NtAlertThread),
+  NtAlertThreadByThreadId: service("NtAlertThreadByThreadId", NtAlertThreadByThreadId),
+  NtWaitForAlertByThreadId: service("NtWaitForAlertByThreadId", (k, timeout100ns: number | null = null) =>
+    NtWaitForAlertByThreadId(k, timeout100ns),
+  ),
+  NtSuspendThread: service("NtSuspendThread", NtSuspendThread),
+  NtResumeThread: service("NtResumeThread", NtResumeThread),
+  NtSuspendProcess: service("NtSuspendProcess", NtSuspendProcess),
+  NtResumeProcess: service("NtResumeProcess", NtResumeProcess),
+  NtQueueApcThread: service("NtQueueApcThread", queueApc),
+  NtTerminateProcess: service("NtTerminateProcess", (k, handle: number, status: number) =>
+    NtTerminateProcess(k, handle, ntStatus(status)),
+  ),
+  NtTerminateThread: service("NtTerminateThread", (k, handle: number, status: number) =>
+    NtTerminateThread(k, handle, ntStatus(status)),
+  ),
+  NtOpenProcess: service("NtOpenProcess", (k, pid: number, desiredAccess: number = PROCESS_ALL_ACCESS) =>
+    NtOpenProcess(k, { desiredAccess, attributes: UNNAMED, clientId: { pid, tid: 0 } }),
+  ),
+  NtOpenThread: service("NtOpenThread", (k, tid: number, desiredAccess: number = THREAD_ALL_ACCESS) =>
+    NtOpenThread(k, { desiredAccess, attributes: UNNAMED, clientId: { pid: 0, tid } }),
+  ),
+  NtCreateThread: service("NtCreateThreadEx", createThread),
+  NtCreateProcess: service("NtCreateProcess", createProcess),
+  NtRaiseException: service("NtRaiseException", raise),
+  queryThread: service("NtQueryInformationThread", queryThread),
+  queryProcess: service("NtQueryInformationProcess", queryProcess),
+  /** Runs any routine of the kernel as if it were a system service; for tests and drivers. */
+  call: <R>(routine: (k: Kernel) => R | Blocking<R>): Script<R> => service("call", routine)(),
+} as const;
+

@@ -1,0 +1,37 @@
+/** The system services of a machine whose threads run x86 code. */
+import type { NtService } from "../nt/table.ts";
+import { fileServices } from "../nt/services/file.ts";
+import { memoryServices } from "../nt/services/memory.ts";
+import { objectServices } from "../nt/services/object.ts";
+import { processQueryServices } from "../nt/services/queryprocess.ts";
+import { threadQueryServices } from "../nt/services/querythread.ts";
+import { registryServices } from "../nt/services/registry.ts";
+import { sectionServices } from "../nt/services/section.ts";
+import { syncServices } from "../nt/services/sync.ts";
+import { systemServices } from "../nt/services/system.ts";
+import { threadServices } from "../nt/services/thread.ts";
+import { tokenServices } from "../nt/services/token.ts";
+import { x86Services } from "../guest/x86/services.ts";
+import { createProcessServices } from "../guest/x86/createprocess.ts";
+import { nlsServices } from "../guest/x86/nls.ts";
+import type { X86Guest } from "../guest/x86/threads.ts";
+
+/** All services, in a fixed order: the built-in ntdll numbers them by it. */
+export function allServices(guest: () => X86Guest): readonly NtService[] {
+  return [
+    ...memoryServices,
+    ...sectionServices,
+    ...objectServices,
+    ...syncServices,
+    ...threadServices,
+    ...threadQueryServices,
+    ...processQueryServices,
+    ...systemServices,
+    ...fileServices,
+    ...registryServices,
+    ...tokenServices,
+    ...x86Services(guest),
+    ...createProcessServices(guest),
+    ...nlsServices(guest),
+  ];
+}

@@ -1,0 +1,119 @@
+/** Phase 0 of the process manager: object types, the System process, and the calls that earlier layers make upwards. */
+import { PROCESS_ALL_ACCESS, SYNCHRONIZE, THREAD_ALL_ACCESS } from "../abi/ps.ts";
+import { type NtStatus, STATUS_PORT_NOT_SET } from "../abi/status.ts";
+import { CallbackSlots } from "../ex/callback.ts";
+import { HandleTable } from "../ex/handle.ts";
+import { ExQueueWorkItem, ExWorkItem, WorkQueueType } from "../ex/work.ts";
+import { KGuardedMutex } from "../ke/gmutex.ts";
+import type { KThread } from "../ke/objects.ts";
+import { KeQueryInterruptTime } from "../ke/time.ts";
+import type { Kernel } from "../kernel.ts";
+import { ObCreateObjectType } from "../ob/create.ts";
+import { assert } from "../rtl/assert.ts";
+import { listHead } from "../rtl/list.ts";
+import type { Blocking } from "../sim/blocking.ts";
+import { emit } from "../sim/record.ts";
+import { PspDeleteProcess, PspDeleteThread } from "./delete.ts";
+import { KiDispatchException } from "./exception.ts";
+import { Job } from "./job.ts";
+import { EProcess, EThread } from "./objects.ts";
+import { PspReapRoutine } from "./reaper.ts";
+import type { PsState } from "./state.ts";
+import { startSystemThread } from "./systemthread.ts";
+
+const PROCESS_GENERIC = {
+  read: 0x20410,
+  write: 0x20beb,
+  execute: 0x120001,
+  all: PROCESS_ALL_ACCESS,
+};
+const THREAD_GENERIC = { read: 0x20048, write: 0x20037, execute: 0x120800, all: THREAD_ALL_ACCESS };
+const JOB_GENERIC = { read: 0x20004, write: 0x2000b, execute: SYNCHRONIZE, all: 0x1f001f };
+
+/** Makes the process manager's state; the object manager must be there. */
+export function createPsState(k: Kernel): PsState {
+  return {
+    cidTable: new HandleTable({ strictFifo: true }),
+    activeProcessMutex: new KGuardedMutex(),
+    activeProcessHead: listHead<EProcess>(),
+    processType: ObCreateObjectType<EProcess>(k, {
+      name: "Process",
+      validAccess: PROCESS_ALL_ACCESS,
+      genericMapping: PROCESS_GENERIC,
+      poolBytes: 0x260,
+      poolTag: "Proc",
+      deleteProcedure: PspDeleteProcess,
+      defaultObject: (process) => process,
+    }),
+    threadType: ObCreateObjectType<EThread>(k, {
+      name: "Thread",
+      validAccess: THREAD_ALL_ACCESS,
+      genericMapping: THREAD_GENERIC,
+      poolBytes: 0x260,
+      poolTag: "Thre",
+      deleteProcedure: PspDeleteThread,
+      defaultObject: (thread) => thread,
+    }),
+    jobType: ObCreateObjectType<Job>(k, {
+      name: "Job",
+      validAccess: 0x1f001f,
+      genericMapping: JOB_GENERIC,
+      poolBytes: 0x180,
+      defaultObject: (job) => job,
+    }),
+    initialSystemProcess: null,
+    systemToken: null,
+    idleProcess: null,
+    reaperWorkItem: new ExWorkItem(PspReapRoutine),
+    processNotify: new CallbackSlots(),
+    threadNotify: new CallbackSlots(),
+    legoNotify: null,
+    win32Callouts: null,
+    crashed: new Set(),
+    // Nobody can attach a debugger yet, so no process has a debug port and none of these is ever called.
+    dbgk: {
+      createThread: noDebugger,
+      exitThread: noDebugger,
+      exitProcess: noDebugger,
+      clearDebugObject: noDebugObject,
+    },
+  };
+}
+
+/** Fills the tables through which earlier layers call the process manager. */
+export function connectPs(k: Kernel): void {
+  k.ke.upcalls.queueReaper = (kernel) => {
+    ExQueueWorkItem(kernel, kernel.ps.reaperWorkItem, WorkQueueType.HyperCritical);
+  };
+  k.ke.upcalls.threadTerminated = recordSignal;
+  k.ke.upcalls.raiseUserException = (kernel, record) => KiDispatchException(kernel, record, { firstChance: true });
+  k.ex.upcalls.createSystemThread = startSystemThread;
+  k.ex.upcalls.isImpersonating = (thread) => thread instanceof EThread && thread.impersonationInfo !== null;
+  connectSecurity(k);
+}
+
+function connectSecurity(k: Kernel): void {
+  k.se.upcalls.processType = () => k.ps.processType;
+  k.se.upcalls.threadType = () => k.ps.threadType;
+  k.se.upcalls.impersonation = (thread) => (thread instanceof EThread ? thread.impersonationInfo : null);
+  k.se.upcalls.peekPrimaryToken = (thread) => {
+    assert(thread instanceof EThread && thread.threadsProcess.token !== null, "a process has a token while it lives");
+    return thread.threadsProcess.token;
+  };
+}
+
+function recordSignal(k: Kernel, thread: KThread): void {
+  if (k.sim.record === null || !(thread instanceof EThread)) return;
+  const time = KeQueryInterruptTime(k);
+  emit(k, { kind: "thread-signaled", time, pid: thread.threadsProcess.pid, tid: thread.tid });
+}
+
+// eslint-disable-next-line require-yield
+function* noDebugger(): Blocking<void> {
+  assert(false, "a process without a debug port tells no debugger");
+}
+
+// eslint-disable-next-line require-yield
+function* noDebugObject(): Blocking<NtStatus> {
+  return STATUS_PORT_NOT_SET;
+}
