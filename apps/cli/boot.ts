@@ -2,47 +2,88 @@
  * Makes the machine that a command line asks for, and starts the program on it. Loaded, and the kernel and the
  * processor with it, only when the program has been looked at and may run.
  */
-import { createMachine } from "../../src/machine/index.ts";
+import { createBuiltinEnvironment, createWin32Environment, type Environment } from "../../src/guest/environment.ts";
+import type { HostDirectory } from "../../src/io/hostdirectory.ts";
+import { createMachine } from "../../src/machine/machine.ts";
+import type { MachineLimits, MachineMount, MachineOptions } from "../../src/machine/options.ts";
+import { allServices } from "../../src/machine/services.ts";
 import type { GuestStreams, RunningMachine } from "./command-run.ts";
+import { ExitStatus } from "./exitstatus.ts";
+import { CliFailure } from "./failure.ts";
 import { guestEnvironment } from "./guestenvironment.ts";
+import { errorCode } from "./output.ts";
 import { loadProcessor } from "./processor.ts";
 import { notRunnable, type Program } from "./program.ts";
 import type { RunOptions } from "./runoptions.ts";
-import type { Environment } from "./setup-process.ts";
-import { chooseUserMode } from "./usermode.ts";
+import type { Environment as HostEnvironment } from "./setup-process.ts";
+import { chooseUserMode, type WindowsFiles } from "./usermode.ts";
 import type { MountSpec } from "./values.ts";
 
 export async function boot(
   options: RunOptions,
   program: Program,
   streams: GuestStreams,
-  environment: Environment,
+  hostEnvironment: HostEnvironment,
 ): Promise<RunningMachine> {
-  const userMode = await chooseUserMode(options, program, environment);
+  const userMode = await chooseUserMode(options, program, hostEnvironment);
+  const environment = makeEnvironment(userMode);
+  const mounts = await mountsOf(options.mounts);
+  const module = await loadProcessor(hostEnvironment);
   const machine = createMachine({
-    processor: { module: await loadProcessor(environment), mode: processorMode(options.processor) },
-    environment: userMode,
-    processors: options.processors,
-    seed: options.seed,
-    errata: options.errata,
-    ...(options.memoryMiB === null ? {} : { memoryBytes: options.memoryMiB << 20 }),
-    limits: limitsOf(options),
-    mounts: await mountsOf(options.mounts),
-    stdin: streams.stdin,
-    stdout: streams.stdout,
-    stderr: streams.stderr,
-    record: streams.record,
-    ...(streams.trace === null ? {} : { trace: streams.trace }),
+    ...machineOptions(options, streams),
+    environment,
+    mounts,
+    processor: { module, mode: processorMode(options.processor) },
+    get stdin() {
+      return streams.stdin();
+    },
   });
   const started = machine.start({
     name: program.name,
     bytes: program.bytes,
     arguments: options.arguments,
     environment: guestEnvironment(options.variables, options.processors),
-    ...(options.currentDirectory === null ? {} : { currentDirectory: options.currentDirectory }),
+    ...(options.currentDirectory === null ? {} : { currentDirectory: guestDirectory(options.currentDirectory) }),
   });
   if (!started.ok) throw notRunnable(program.path, started.reason);
   return machine;
+}
+
+function machineOptions(
+  options: RunOptions,
+  streams: GuestStreams,
+): Omit<MachineOptions, "environment" | "processor" | "stdin"> & { readonly seed: number } {
+  return {
+    seed: options.seed,
+    processors: options.processors,
+    errata: options.errata,
+    ...(options.memoryMiB === null ? {} : { memoryBytes: options.memoryMiB * 2 ** 20 }),
+    limits: limitsOf(options),
+    stdout: streams.stdout,
+    stderr: streams.stderr,
+    record: streams.record,
+    ...(streams.trace === null ? {} : { trace: streams.trace }),
+  };
+}
+
+function makeEnvironment(userMode: "builtin" | WindowsFiles): Environment {
+  const made =
+    userMode === "builtin"
+      ? createBuiltinEnvironment(allServices(noGuestYet))
+      : createWin32Environment(userMode.files, userMode.nls);
+  if (made.ok) return made.value;
+  throw new CliFailure(ExitStatus.OwnFailure, `the Windows DLLs cannot be used: ${made.reason}`);
+}
+
+/** Only the names of the services are wanted; none is called. */
+function noGuestYet(): never {
+  throw new Error("a service was called while the environment was made");
+}
+
+/** With backslashes, and one at the end, as NT keeps the current directory. */
+function guestDirectory(path: string): string {
+  const directory = path.replaceAll("/", "\\");
+  return directory.endsWith("\\") ? directory : `${directory}\\`;
 }
 
 /** A short run is over before compiled code pays, so `auto` begins with the interpreter and goes on from there. */
@@ -50,16 +91,8 @@ function processorMode(processor: RunOptions["processor"]): "interpreter" | "jit
   return processor === "auto" ? "tiered" : processor;
 }
 
-interface Limits {
-  instructions?: number;
-  virtualTime100ns?: number;
-  threads?: number;
-  processes?: number;
-  outputBytes?: number;
-}
-
-function limitsOf(options: RunOptions): Limits {
-  const limits: Limits = {};
+function limitsOf(options: RunOptions): MachineLimits {
+  const limits: { -readonly [name in keyof MachineLimits]: MachineLimits[name] } = {};
   if (options.maximumInstructions !== null) limits.instructions = options.maximumInstructions;
   if (options.virtualTimeoutMilliseconds !== null) {
     limits.virtualTime100ns = Math.ceil(options.virtualTimeoutMilliseconds * 10_000);
@@ -71,8 +104,16 @@ function limitsOf(options: RunOptions): Limits {
 }
 
 /** What reads and writes the host's files is loaded only for runs that mount any. */
-async function mountsOf(mounts: readonly MountSpec[]) {
+async function mountsOf(mounts: readonly MountSpec[]): Promise<MachineMount[]> {
   if (mounts.length === 0) return [];
   const { openHostDirectory } = await import("./host-files.ts");
-  return mounts.map(({ host, guest, readOnly }) => ({ guest, readOnly, host: openHostDirectory(host, { readOnly }) }));
+  const open = (path: string, readOnly: boolean): HostDirectory => {
+    try {
+      return openHostDirectory(path, { readOnly });
+    } catch (error) {
+      const reason = errorCode(error) ?? (error instanceof Error ? error.message : String(error));
+      throw new CliFailure(ExitStatus.OwnFailure, `cannot mount ${path}: ${reason}`);
+    }
+  };
+  return mounts.map(({ host, guest, readOnly }) => ({ guest, readOnly, host: open(host, readOnly) }));
 }

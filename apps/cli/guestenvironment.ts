@@ -24,8 +24,8 @@ function defaults(processors: number): (readonly [string, string])[] {
     ["PROCESSOR_ARCHITECTURE", "x86"],
     ["SystemDrive", "C:"],
     ["SystemRoot", "C:\\windows"],
-    ["TEMP", "C:\\temp"],
-    ["TMP", "C:\\temp"],
+    ["TEMP", "C:\\windows\\temp"],
+    ["TMP", "C:\\windows\\temp"],
     ["USERNAME", "user"],
     ["windir", "C:\\windows"],
   ];

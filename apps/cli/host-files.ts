@@ -35,7 +35,7 @@ export interface HostFilesOptions {
 }
 
 /** Opens `path` of the host for guests. @throws if it is no directory */
-export function hostDirectory(path: string, options: HostFilesOptions): HostDirectory {
+export function openHostDirectory(path: string, options: HostFilesOptions): HostDirectory {
   const root = realpathSync(path);
   if (!statSync(root).isDirectory()) throw new Error(`${path} is not a directory`);
   return new ConfinedDirectory(root, options.readOnly);

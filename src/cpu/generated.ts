@@ -88,6 +88,9 @@ class FunctionBody {
   #copied: number;
   /** Between the head of a loop without a test and the next basic block. */
   #inDispatcher = false;
+  /** The local that counts instructions: the last one that is set before the first block opens. */
+  #counter = -1;
+  #opened = false;
   /** The local that is given the number of instructions that are left when the module is entered. */
   #limit = 0;
   /** The next basic block may be the first one after such a head. */
@@ -135,12 +138,16 @@ class FunctionBody {
     const op = reader.byte();
     if (op === OP_BLOCK || op === OP_LOOP || op === OP_IF) {
       reader.byte();
+      this.#opened = true;
       this.#frames.push({ isLoop: op === OP_LOOP, isTarget: false });
       if (op === OP_LOOP) this.#loopHead();
     } else if (op === OP_END) {
       if (this.#frames.pop()?.isTarget === true) this.#guardNext = true;
     } else if (op === OP_LOCAL_GET) {
-      this.#blockStart(start, reader.unsigned());
+      if (reader.unsigned() === this.#counter) this.#counterRead(start);
+    } else if (op === OP_LOCAL_SET) {
+      const local = reader.unsigned();
+      if (this.#frames.length === 0 && !this.#opened) this.#counter = local;
     } else if (this.#inDispatcher && (op === OP_BR || op === OP_BR_IF || op === OP_BR_TABLE)) {
       for (let labels = op === OP_BR_TABLE ? reader.unsigned() : 0; labels >= 0; labels--) {
         this.#markTarget(reader.unsigned());
@@ -168,52 +175,61 @@ class FunctionBody {
     if (!frame.isLoop) frame.isTarget = true;
   }
 
-  /** Where the constant of "count >= limit" is, if that is what the first branch behind `position` depends on. */
+  /**
+   * Where the constant of "count >= limit" is, if a loop's head at `position` tests that. Only the count's own local is
+   * looked at: constants in arithmetic on other locals are the guest's, and can be anything.
+   */
   #findTest(position: number): { start: number; end: number } | null {
     const reader = new WasmReader(this.#bytes, position);
     for (;;) {
-      const start = reader.position;
       const op = reader.byte();
       if (op <= OP_CALL_INDIRECT) return null;
-      if (op !== OP_I32_CONST) skipImmediates(reader, op);
-      else if (reader.signed() === JIT_LOOP_LIMIT) {
+      if (op !== OP_LOCAL_GET) {
+        skipImmediates(reader, op);
+      } else if (reader.unsigned() === this.#counter) {
+        const start = reader.position;
+        if (reader.byte() !== OP_I32_CONST || reader.signed() !== JIT_LOOP_LIMIT) return null;
         const end = reader.position;
-        assert(reader.byte() === OP_I32_GE_U && reader.byte() === OP_BR_IF, "the loop limit is tested where it is");
+        assert(reader.byte() === OP_I32_GE_U && reader.byte() === OP_BR_IF, "a loop's head leaves at the limit");
         return { start, end };
       }
     }
   }
 
-  /** At `local.get`: if this is where a basic block counts its instructions, rewrites that place. */
-  #blockStart(start: number, counter: number): void {
+  /** Behind the `local.get` of the count at `start`: if a basic block adds its instructions here, rewrites that. */
+  #counterRead(start: number): void {
     const reader = this.#reader;
     const afterGet = reader.position;
-    const constant = reader.byte() === OP_I32_CONST ? reader.signed() : 0;
-    if (constant < JIT_BLOCK_TAG || constant >= 2 * JIT_BLOCK_TAG) {
+    if (reader.byte() !== OP_I32_CONST) {
       reader.position = afterGet;
       return;
     }
-    const isCount = reader.byte() === OP_I32_ADD && reader.byte() === OP_LOCAL_SET && reader.unsigned() === counter;
-    assert(isCount, "only a basic block's count carries a tag");
+    const constant = reader.signed();
+    assert(constant >= JIT_BLOCK_TAG && constant < 2 * JIT_BLOCK_TAG, "what a basic block adds to the count is tagged");
+    const stored =
+      reader.byte() === OP_I32_ADD && reader.byte() === OP_LOCAL_SET && reader.unsigned() === this.#counter;
+    assert(stored, "the sum becomes the count");
     const instructions = constant & 0xffff;
     const addressLow = (constant >>> 16) & 0xfff;
 
     this.#writer.append(this.#bytes.subarray(this.#copied, start));
     if (this.#guardNext) {
       this.guarded = true;
-      this.#writer.append(this.#leaveAtLimit(counter, addressLow));
+      this.#writer.append(this.#leaveAtLimit(addressLow));
     }
     this.#guardNext = false;
     this.#inDispatcher = false;
-    this.#writer.append([OP_LOCAL_GET, ...encodeUnsigned(counter), OP_I32_CONST, ...encodeSigned(instructions)]);
-    this.#writer.append([OP_I32_ADD, OP_LOCAL_SET, ...encodeUnsigned(counter)]);
+    const counter = encodeUnsigned(this.#counter);
+    this.#writer.append([OP_LOCAL_GET, ...counter, OP_I32_CONST, ...encodeSigned(instructions)]);
+    this.#writer.append([OP_I32_ADD, OP_LOCAL_SET, ...counter]);
     this.#copied = reader.position;
   }
 
   /** "If the count has reached the limit, set EIP to this block and leave": the outermost block ends at the way out. */
-  #leaveAtLimit(counter: number, addressLow: number): number[] {
+  #leaveAtLimit(addressLow: number): number[] {
     return [
-      ...[OP_LOCAL_GET, ...encodeUnsigned(counter), OP_LOCAL_GET, ...encodeUnsigned(this.#limit), OP_I32_GE_U],
+      ...[OP_LOCAL_GET, ...encodeUnsigned(this.#counter)],
+      ...[OP_LOCAL_GET, ...encodeUnsigned(this.#limit), OP_I32_GE_U],
       ...[OP_IF, VOID],
       ...[OP_I32_CONST, 0, ...loadWord(INSTRUCTION_POINTER)],
       ...[OP_I32_CONST, ...encodeSigned(~0xfff), OP_I32_AND, OP_I32_CONST, ...encodeSigned(addressLow), OP_I32_OR],

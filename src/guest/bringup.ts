@@ -34,7 +34,7 @@ export interface ProcessPlan {
   readonly section: SectionObject;
   readonly imagePath: string;
   /** Writes the parameters into the new process and answers their address. */
-  readonly parameters: (k: Kernel, process: EProcess) => NtResult<number>;
+  readonly parameters: (k: Kernel, process: EProcess) => Blocking<NtResult<number>>;
 }
 
 /**
@@ -81,7 +81,7 @@ function* fillProcess(k: Kernel, guest: X86Guest, process: EProcess, plan: Proce
     imageSubsystemMinorVersion: pe.subsystemMinorVersion,
   });
   if (!peb.ok) return peb.status;
-  const parameters = plan.parameters(k, process);
+  const parameters = yield* plan.parameters(k, process);
   if (!parameters.ok) return parameters.status;
   const user = new UserMemory(k, process);
   user.writeU32(peb.value + Peb.ProcessParameters, parameters.value);

@@ -21,7 +21,8 @@ const IMAGE_REL_BASED_HIGHLOW = 3;
 export function readRelocations(image: PeImage): NtResult<Uint32Array> {
   const directory = image.directories[ImageDirectory.BaseRelocation];
   if (directory === undefined || directory.rva === 0 || directory.size === 0) return success(new Uint32Array(0));
-  if (directory.size > Math.min(image.bytes.byteLength, MAXIMUM_RELOCATION_BYTES)) return failure(STATUS_INVALID_IMAGE_FORMAT);
+  if (directory.size > Math.min(image.bytes.byteLength, MAXIMUM_RELOCATION_BYTES))
+    return failure(STATUS_INVALID_IMAGE_FORMAT);
 
   const reader = new ImageReader(image);
   const rvas = new Uint32Array(directory.size >>> 1);

@@ -1,8 +1,38 @@
 /** The standard handles of the first process. */
+import { GENERIC_READ, GENERIC_WRITE } from "../abi/ob.ts";
+import { SYNCHRONIZE } from "../abi/ps.ts";
+import { FILE_SYNCHRONOUS_IO_NONALERT } from "../io/constants.ts";
+import { NtOpenFile } from "../io/createfile.ts";
+import { STANDARD_ERROR_PATH, STANDARD_INPUT_PATH, STANDARD_OUTPUT_PATH } from "../io/init.ts";
 import type { StandardHandles } from "../guest/parameters.ts";
+import { KeStackAttachProcess, KeUnstackDetachProcess } from "../ke/attach.ts";
 import type { Kernel } from "../kernel.ts";
 import type { EProcess } from "../ps/objects.ts";
+import { assert } from "../rtl/assert.ts";
+import type { Blocking } from "../sim/blocking.ts";
 
-export function openStandardHandles(_k: Kernel, _process: EProcess): StandardHandles {
-  return { input: 0, output: 0, error: 0 };
+const OBJ_INHERIT = 2;
+const SHARE_ALL = 7;
+
+/** Opens the machine's streams in a new process; its children inherit them. */
+export function* openStandardHandles(k: Kernel, process: EProcess): Blocking<StandardHandles> {
+  const undo = KeStackAttachProcess(k, process);
+  const handles = {
+    input: yield* open(k, STANDARD_INPUT_PATH, GENERIC_READ | SYNCHRONIZE),
+    output: yield* open(k, STANDARD_OUTPUT_PATH, GENERIC_WRITE | SYNCHRONIZE),
+    error: yield* open(k, STANDARD_ERROR_PATH, GENERIC_WRITE | SYNCHRONIZE),
+  };
+  yield* KeUnstackDetachProcess(k, undo);
+  return handles;
+}
+
+function* open(k: Kernel, name: string, desiredAccess: number): Blocking<number> {
+  const opened = yield* NtOpenFile(k, {
+    desiredAccess,
+    attributes: { rootDirectory: 0, name, attributes: OBJ_INHERIT },
+    shareAccess: SHARE_ALL,
+    options: FILE_SYNCHRONOUS_IO_NONALERT,
+  });
+  assert(opened.ok, "the standard streams exist before the first process");
+  return opened.value.handle;
 }

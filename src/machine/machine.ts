@@ -2,7 +2,7 @@
  * A machine: a kernel joined with a processor and a user-mode environment. It runs a first program and everything that
  * this program starts, until nothing is left to run.
  */
-import { NT_ERROR, type NtStatus, STATUS_PENDING } from "../abi/status.ts";
+import { NT_ERROR, type NtResult, type NtStatus, STATUS_PENDING, success } from "../abi/status.ts";
 import type { LeakEntry, MachineEnd, WaitGraph } from "../abi/report.ts";
 import { type Cpu, createCpu } from "../cpu/cpu.ts";
 import { createInitialThread, createUserProcess, writeParameters } from "../guest/bringup.ts";
@@ -29,7 +29,6 @@ import { machineLedger } from "./ledger.ts";
 import type { MachineOptions, ProcessorOptions, ProgramOptions } from "./options.ts";
 import { allServices } from "./services.ts";
 import { buildWaitGraph } from "./waitgraph.ts";
-import type { NtResult } from "../abi/status.ts";
 
 export type StartResult = { readonly ok: true } | { readonly ok: false; readonly status: number; readonly reason: string };
 
@@ -235,6 +234,10 @@ function connectGuest(k: Kernel, cpu: Cpu, environment: Environment): X86Guest {
     environment,
     systemCallStub: environment.kind === "win32" ? SYSTEM_CALL_STUB : 0,
   };
+  k.nt.parseImage = (bytes) => {
+    const library = loadLibrary("", bytes);
+    return library.ok ? success(library.value.shared) : library;
+  };
   k.nt.nameOf = (number) => environment.serviceNames[number] ?? `system call 0x${number.toString(16)}`;
   return guest;
 }
@@ -254,14 +257,7 @@ function* startProgram(
     library,
     section: section.value,
     imagePath,
-    parameters: (kernel, process) =>
-      writeParameters(kernel, process, {
-        imagePath,
-        commandLine: joinCommandLine(program.name, program.arguments ?? []),
-        currentDirectory: program.currentDirectory ?? PROGRAM_DIRECTORY,
-        environment: program.environment ?? new Map(),
-        handles: openStandardHandles(kernel, process),
-      }),
+    parameters: (kernel, process) => firstParameters(kernel, process, program),
   });
   yield* ObDereferenceObject(k, section.value);
   if (!created.ok) return created;
@@ -272,6 +268,17 @@ function* startProgram(
   }
   yield* ObDereferenceObject(k, thread.value.thread);
   return created;
+}
+
+function* firstParameters(k: Kernel, process: EProcess, program: ProgramOptions): Blocking<NtResult<number>> {
+  const handles = yield* openStandardHandles(k, process);
+  return writeParameters(k, process, {
+    imagePath: PROGRAM_DIRECTORY + program.name,
+    commandLine: joinCommandLine(program.name, program.arguments ?? []),
+    currentDirectory: program.currentDirectory ?? PROGRAM_DIRECTORY,
+    environment: program.environment ?? new Map(),
+    handles,
+  });
 }
 
 function* startScript(k: Kernel, name: string, program: ScriptProgram): Blocking<NtResult<EProcess>> {

@@ -114,22 +114,29 @@ describe("the PE parser", () => {
         sizeOfImage: 0x6002000,
         importRva: DATA_RVA + 0x1000,
         exportRva: DATA_RVA + 0x10000,
-        relocationRva: DATA_RVA + 0x20000,
-        relocationSize: 0x1000000,
+        relocationRva: DATA_RVA + 0x3300000,
+        relocationSize: 0xc00000,
       }),
     );
     for (let i = 0; i < 1000; i++) {
       putWords(bytes, dataOffset(0x1000 + 20 * i), [DATA_RVA + 0x8000, 0, 0, DATA_RVA + 0x80, DATA_RVA + 0x8000]);
     }
-    const far = DATA_RVA + 0x100000;
-    bytes.fill(0x41, dataOffset(0x100000), dataOffset(0x3000000));
-    const names = Array.from({ length: 0x10000 }, (_, i) => far + 3000 * (i % 16_000));
-    for (const [i, name] of names.slice(0, 16_000).entries()) putWords(bytes, name - DATA_RVA + dataOffset(0), [0x41410000 + i]);
-    for (const name of names.slice(0, 16_000)) bytes[name - DATA_RVA + dataOffset(0) + 2998] = 0;
+    // 16,000 distinct names of 3,000 bytes, each named four times: more text than is read in one go.
+    const far = 0x100000;
+    bytes.fill(0x41, dataOffset(far), dataOffset(0x3000000));
+    for (let i = 0; i < 16_000; i++) {
+      const at = dataOffset(far + 3000 * i);
+      bytes.set([1 + (i % 250), 1 + Math.floor(i / 250)], at);
+      bytes[at + 2999] = 0;
+    }
+    const names = Array.from({ length: 0x10000 }, (_, i) => DATA_RVA + far + 3000 * (i % 16_000));
     putWords(bytes, dataOffset(0x8000), names.slice(0, 0x1000));
-    putWords(bytes, dataOffset(0x10000), [0, 0, 0, far, 1, 0x10000, 0x10000, far, DATA_RVA + 0x2000000, DATA_RVA + 0x3100000]);
-    putWords(bytes, dataOffset(0x2000000), names);
-    for (let i = 0; i < 0x40000; i += 12) putWords(bytes, dataOffset(0x20000 + i), [0x1000, 12, 0x30003000]);
+    const [functions, nameTable, ordinals] = [DATA_RVA, DATA_RVA + 0x3200000, DATA_RVA + 0x3100000];
+    putWords(bytes, dataOffset(0x10000), [0, 0, 0, far, 1, 0x10000, 0x10000, functions, nameTable, ordinals]);
+    putWords(bytes, dataOffset(0x3200000), names);
+    // One block with as many relocations as fit.
+    bytes.fill(0x30, dataOffset(0x3300000), dataOffset(0x3f00000));
+    putWords(bytes, dataOffset(0x3300000), [0x1000, 0xc00000]);
     examiner.examine(bytes);
     expect(examiner.images).toBe(1);
     examiner.finish();

@@ -70,6 +70,35 @@ describe("compiled code", () => {
     expect(results[1]).toEqual(results[0]);
   });
 
+  it("is not confused by guest constants that look like the compiler's own marks", () => {
+    const results = [newCpu(), newJit()].map((cpu) => {
+      // l: add eax,0x10123004; add ebx,0x7fffff1; cmp ebx,0x7fffff1; jae over; inc edx; over: xor [DATA+0x1fff0000],eax..
+      const body = [
+        ...[
+          0x05,
+          ...word(0x1012_3004),
+          0x81,
+          0xc3,
+          ...word(0x7ff_fff1),
+          0x81,
+          0xfb,
+          ...word(0x7ff_fff1),
+          0x73,
+          0x01,
+          0x42,
+        ],
+        ...[0x31, 0x86, ...word(0x1fff_0000), 0x49],
+      ];
+      loadProgram(cpu, [...body, 0x0f, 0x85, ...word(-(body.length + 6)), 0xcd, 0x2e]);
+      cpu.general[1] = 2_000_000;
+      cpu.general[6] = DATA - 0x1fff_0000;
+      while (cpu.run(100_000).vector === VECTOR_QUANTUM);
+      expect(cpu.trap.vector).toBe(0x2e);
+      return [...cpu.general.filter((_, i) => i !== 4)];
+    });
+    expect(results[1]).toEqual(results[0]);
+  });
+
   it("is compiled only after the instruction count that was asked for", () => {
     const switchedOn: number[] = [];
     const cpu: Cpu = newCpu({ mode: "jit", jitAfter: 1_000_000, onJit: () => switchedOn.push(cpu.instructions) });
