@@ -116,8 +116,6 @@ export default tseslint.config(
     rules: {
       // A test that is wrong about a value being there fails at once, and readably.
       "@typescript-eslint/no-non-null-assertion": "off",
-      // The body of a thread under test often blocks only by its type.
-      "require-yield": "off",
     },
   },
 
@@ -132,7 +130,7 @@ export default tseslint.config(
     name: "rundown/launcher",
     files: ["bin/rundown"],
     languageOptions: { sourceType: "commonjs", globals: { __dirname: "readonly", require: "readonly" } },
-    rules: { "no-var": "off", "object-shorthand": "off", "prefer-const": "off" },
+    rules: { "no-var": "off", "prefer-const": "off" },
   },
   { files: ["**/*.cjs"], languageOptions: { sourceType: "commonjs" } },
 );

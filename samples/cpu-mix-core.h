@@ -6,10 +6,10 @@
 #ifndef RUNDOWN_SAMPLE_CPU_MIX_CORE_H
 #define RUNDOWN_SAMPLE_CPU_MIX_CORE_H
 
-#define DATA_BYTES 65536
-#define SIEVE_LIMIT 1000000
+#define DATA_BYTES 131072
+#define SIEVE_LIMIT 700000
 #define SORT_COUNT 65536
-#define FIB_INDEX 24
+#define FIB_INDEX 27
 #define MATRIX_SIZE 96
 
 static unsigned char data[DATA_BYTES];

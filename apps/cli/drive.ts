@@ -33,6 +33,8 @@ export interface DriveEnd {
 }
 
 const SLICE_MILLISECONDS = 20;
+/** A short run comes to its own end, and has its own exit status, even if nobody reads what it writes. */
+const PATIENCE_MILLISECONDS = 500;
 /** Turns between two looks at the clock, at the most. */
 const LARGEST_STRIDE = 256;
 
@@ -57,7 +59,7 @@ export async function drive(machine: Runnable, options: DriveOptions): Promise<D
 
 function reasonToStop(options: DriveOptions, nobodyReads: boolean, elapsed: number): DriveEnd["stopped"] {
   if (options.interruption.status !== null) return "interrupted";
-  if (nobodyReads) return "nobody-reads";
+  if (nobodyReads && elapsed >= PATIENCE_MILLISECONDS) return "nobody-reads";
   const { timeoutMilliseconds } = options;
   return timeoutMilliseconds !== null && elapsed >= timeoutMilliseconds ? "timeout" : null;
 }

@@ -188,8 +188,7 @@ export class Engine {
     this.#generatedImports = null;
     this.#instantiate();
     for (let at = 0; at < old.length; at += PAGE_SIZE >>> 2) {
-      const page = old.subarray(at, at + (PAGE_SIZE >>> 2));
-      if (page.some((word) => word !== 0)) this.ramI32.set(page, at);
+      if (!isZero(old, at)) this.ramI32.set(old.subarray(at, at + (PAGE_SIZE >>> 2)), at);
     }
   }
 
@@ -281,8 +280,8 @@ export class Engine {
     const pages: TemplatePage[] = [];
     const keep = (start: number, end: number): void => {
       for (let address = start; address < end; address += PAGE_SIZE) {
-        const bytes = fresh.u8.slice(address, address + PAGE_SIZE);
-        if (bytes.some((byte) => byte !== 0)) pages.push({ address, bytes });
+        if (!isZero(fresh.i32, address >>> 2))
+          pages.push({ address, bytes: fresh.u8.slice(address, address + PAGE_SIZE) });
       }
     };
     keep(0, fresh.#base);
@@ -290,6 +289,12 @@ export class Engine {
     assert(fresh.#base > STATICS_START, "guest RAM lies behind the static data");
     return { pages, heapStart: fresh.#base, memoryBytes: fresh.u8.length, stackPointer: fresh.x.stack_pointer.value };
   }
+}
+
+function isZero(words: Int32Array, start: number): boolean {
+  const end = start + (PAGE_SIZE >>> 2);
+  for (let word = start; word < end; word++) if (words[word] !== 0) return false;
+  return true;
 }
 
 interface TemplatePage {

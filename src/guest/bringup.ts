@@ -8,7 +8,6 @@ import { failure, type NtResult, type NtStatus, NT_SUCCESS, STATUS_NO_MEMORY, ST
 import { Peb } from "../abi/teb.ts";
 import type { Kernel } from "../kernel.ts";
 import { MmCreateSection, type SectionObject } from "../mm/section.ts";
-import type { ByteSource } from "../mm/segment.ts";
 import { MmCreatePeb } from "../mm/teb.ts";
 import { UserMemory } from "../mm/usermemory.ts";
 import { MmMapViewOfSection, type MappedView } from "../mm/view.ts";
@@ -19,6 +18,7 @@ import { PspCreateProcess } from "../ps/process.ts";
 import { type CreatedThread, PspCreateThread, type ThreadCreation } from "../ps/thread.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { bindImports } from "./bind.ts";
+import { bytesSource } from "./bytes.ts";
 import { createImageSection, type Library } from "./library.ts";
 import { encodeParameters, parameterBytes, type ProcessParameters } from "./parameters.ts";
 import { PROCESS_PARAMETERS } from "../abi/peb.ts";
@@ -129,18 +129,6 @@ function* prepareWin32(k: Kernel, guest: X86Guest, process: EProcess): Blocking<
   const user = new UserMemory(k, process);
   user.writeU32(process.peb + Peb.ApiSetMap, view.value.base);
   return user.faulted ? user.status : STATUS_SUCCESS;
-}
-
-/** Bytes that never change, as the backing of a section. */
-function bytesSource(bytes: Uint8Array): ByteSource {
-  return {
-    length: bytes.length,
-    read: (offset, target) => {
-      const piece = bytes.subarray(offset, offset + target.length);
-      target.set(piece);
-      return piece.length;
-    },
-  };
 }
 
 /** Writes process parameters into memory of their own: ntdll copies and frees them. */

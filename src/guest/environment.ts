@@ -35,7 +35,9 @@ const NO_FILES: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** The environment with the built-in ntdll, which exports every service of `services`. */
 export function createBuiltinEnvironment(services: readonly NtService[]): EnvironmentResult {
-  const bytes = buildNtdll(services.map(({ name, arguments: words }) => ({ name, argumentBytes: 4 * words })));
+  // Some services are private to one ntdll: Wine's own begin otherwise.
+  const common = services.filter(({ name }) => name.startsWith("Nt"));
+  const bytes = buildNtdll(common.map(({ name, arguments: words }) => ({ name, argumentBytes: 4 * words })));
   return createEnvironment("builtin", bytes, { files: NO_FILES, nls: NO_FILES });
 }
 

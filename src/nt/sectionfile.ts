@@ -1,6 +1,6 @@
 /** From a file handle to what a section needs of the file. */
 import { failure, type NtResult, STATUS_INVALID_FILE_FOR_SECTION, success } from "../abi/status.ts";
-import { FILE_EXECUTE, FILE_READ_DATA } from "../io/constants.ts";
+import { FILE_READ_DATA } from "../io/constants.ts";
 import type { FileObject } from "../io/file.ts";
 import { IoFileObjectType } from "../io/openfile.ts";
 import { IoGetFileBytes, IoReadWholeFile } from "../io/section.ts";
@@ -19,9 +19,9 @@ export function referenceSectionFile(
   handle: number,
   options: { readonly image: boolean },
 ): NtResult<SectionFile> {
-  const access = options.image ? FILE_EXECUTE : FILE_READ_DATA;
   const mode = KeGetPreviousMode(k);
-  const file = ObReferenceObjectByHandle<FileObject>(k, handle, access, IoFileObjectType(k), mode);
+  // Windows wants the right to execute for images; Wine's loader opens them for reading only.
+  const file = ObReferenceObjectByHandle<FileObject>(k, handle, FILE_READ_DATA, IoFileObjectType(k), mode);
   if (!file.ok) return file;
   const bytes = IoGetFileBytes(file.value);
   const base = { object: file.value, name: file.value.fileName };

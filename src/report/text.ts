@@ -26,6 +26,7 @@ export interface TextOptions {
 const LISTED_THREADS = 40;
 const LISTED_PROCESSES = 20;
 const LISTED_LEAKS = 20;
+const SYSTEM_PID = 4;
 
 /** The report as lines, each ended by a newline. */
 export function reportText(report: Report, options: TextOptions): string {
@@ -80,36 +81,49 @@ function endWords(report: Report): { words: string; style: Style } {
 }
 
 function processLines(report: Report, options: TextOptions, width: number): string[] {
-  const shown = options.verbose === true ? report.processes : report.processes.slice(0, LISTED_PROCESSES);
-  const heads = table(shown.map(processCells), 2, Infinity, options.color);
+  const told =
+    options.verbose === true ? report.processes : report.processes.filter((process) => !isBackground(process));
+  const shown = options.verbose === true ? told : told.slice(0, LISTED_PROCESSES);
+  const blocked = new Set(report.deadlock?.threads.map((thread) => thread.tid));
+  const heads = table(
+    shown.map((process) => processCells(process, blocked)),
+    2,
+    Infinity,
+    options.color,
+  );
   const lines: string[] = [];
   for (const [index, process] of shown.entries()) {
-    lines.push(heads[index] ?? "", ...threadLines(process, options, width));
+    lines.push(heads[index] ?? "", ...threadLines(process, blocked, options, width));
   }
-  const unlisted = report.processes.length - shown.length + report.omitted.processes;
+  const unlisted = told.length - shown.length + report.omitted.processes;
   if (unlisted > 0) lines.push(options.color("faint", `  and ${counted(unlisted, "more process")}`));
   if (report.omitted.threads > 0) {
-    lines.push(
-      options.color("faint", `  and ${counted(report.omitted.threads, "more thread")} beyond what a report holds`),
-    );
+    const more = counted(report.omitted.threads, "more thread");
+    lines.push(options.color("faint", `  and ${more} beyond what a report holds`));
   }
   return lines;
 }
 
-function processCells(process: ReportProcess): Cell[] {
+/** The kernel's own process is no news, unless it ended. */
+function isBackground(process: ReportProcess): boolean {
+  return process.pid === SYSTEM_PID && process.exitStatus === null;
+}
+
+function processCells(process: ReportProcess, blocked: ReadonlySet<number>): Cell[] {
   const status = process.exitStatus === null ? "-" : shortStatus(process.exitStatus);
   return [
     cell(`process ${process.pid}`),
     cell(plain(process.image), "name"),
     cell(status, statusStyle(process.exitStatus)),
-    cell(processStatusWords(process), "faint"),
+    cell(processStatusWords(process, blocked), "faint"),
   ];
 }
 
 /** Which decision the exit status of a process comes from. */
-function processStatusWords(process: ReportProcess): string {
+function processStatusWords(process: ReportProcess, blocked: ReadonlySet<number>): string {
   const job = process.job === null ? "" : ` · in job ${process.job}`;
-  if (process.exitStatus === null) return `still alive when the run ended${job}`;
+  const hangs = process.threads.some((thread) => blocked.has(thread.tid));
+  if (process.exitStatus === null) return `${hangs ? "hangs" : "still alive when the run ended"}${job}`;
   const last = process.threads.findLast((thread) => thread.tid === process.lastThread && thread.exitStatus !== null);
   if (last === undefined) return `no thread of it ever ran${job}`;
   const request = last.death?.requested ?? null;
@@ -122,17 +136,24 @@ function processStatusWords(process: ReportProcess): string {
   return `status from ${plain(request.via)} by ${who}${job}`;
 }
 
-function threadLines(process: ReportProcess, options: TextOptions, width: number): string[] {
-  const shown = options.verbose === true ? process.threads : process.threads.slice(0, LISTED_THREADS);
+/** Threads that only wait are told of with the deadlock. */
+function threadLines(
+  process: ReportProcess,
+  blocked: ReadonlySet<number>,
+  options: TextOptions,
+  width: number,
+): string[] {
+  const told = process.threads.filter((thread) => thread.death !== null || !blocked.has(thread.tid));
+  const shown = options.verbose === true ? told : told.slice(0, LISTED_THREADS);
   if (shown.length === 0) return [];
-  const rows = shown.map((thread, index) => [
+  const rows = shown.map((thread) => [
     cell(`thread ${thread.tid}`),
-    cell(threadName(thread, index === 0), "name"),
+    cell(threadName(thread, thread === process.threads[0]), "name"),
     cell(thread.exitStatus === null ? "-" : shortStatus(thread.exitStatus), statusStyle(thread.exitStatus)),
     cell(deathSentence(process, thread) + (options.verbose === true ? stageWords(thread) : "")),
   ]);
   const lines = table(rows, 4, width, options.color);
-  const unlisted = process.threads.length - shown.length;
+  const unlisted = told.length - shown.length;
   if (unlisted > 0) lines.push(options.color("faint", `    and ${counted(unlisted, "more thread")}`));
   return lines;
 }

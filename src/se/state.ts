@@ -46,7 +46,7 @@ export function createSeState(): SeState {
     detailedAuditing: false,
     auditProcessExit: [],
     upcalls: {
-      processToken: unset("processes"),
+      processToken: () => null,
       peekPrimaryToken: unset("processes"),
       impersonation: () => null,
       processType: unset("processes"),

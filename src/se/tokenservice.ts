@@ -10,13 +10,14 @@ import {
   STATUS_SUCCESS,
   success,
 } from "../abi/status.ts";
-import { KeGetPreviousMode } from "../ke/current.ts";
+import { KeGetCurrentThread, KeGetPreviousMode } from "../ke/current.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObOpenObjectByPointer, ObReferenceObjectByHandle, referenceHandle } from "../ob/handle.ts";
 import type { ObProcess } from "../ob/process.ts";
 import { ObDereferenceObject } from "../ob/reference.ts";
 import { actOnObject } from "../ob/service.ts";
-import type { ObThread } from "../ob/thread.ts";
+import { ObThread } from "../ob/thread.ts";
+import { assert } from "../rtl/assert.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import {
   type LuidAndAttributes,
@@ -122,13 +123,38 @@ export function NtQueryInformationToken(
   length: number,
 ): Blocking<NtResult<TokenQueryResult>> {
   const access = informationClass === TokenInformationClass.Source ? TOKEN_QUERY_SOURCE : TOKEN_QUERY;
-  return onToken(k, handle, access, (token) => {
-    const information = tokenInformation(token, informationClass, base);
-    if (!information.ok) return information;
-    const returnLength = information.value.length;
-    if (returnLength <= length) return success({ status: STATUS_SUCCESS, bytes: information.value, returnLength });
-    return success({ status: STATUS_BUFFER_TOO_SMALL, bytes: new Uint8Array(0), returnLength });
-  });
+  const query = (token: Token): NtResult<TokenQueryResult> => queryToken(token, informationClass, base, length);
+  const pseudo = pseudoToken(k, handle);
+  return pseudo === null ? onToken(k, handle, access, query) : answerAtOnce(pseudo, query);
+}
+
+function queryToken(token: Token, informationClass: number, base: number, length: number): NtResult<TokenQueryResult> {
+  const information = tokenInformation(token, informationClass, base);
+  if (!information.ok) return information;
+  const returnLength = information.value.length;
+  if (returnLength <= length) return success({ status: STATUS_SUCCESS, bytes: information.value, returnLength });
+  return success({ status: STATUS_BUFFER_TOO_SMALL, bytes: new Uint8Array(0), returnLength });
+}
+
+/** Stand for the token of the current process, of the current thread, and of whichever is in force. */
+const CURRENT_PROCESS_TOKEN = 0xfffffffc;
+const CURRENT_THREAD_TOKEN = 0xfffffffb;
+const CURRENT_EFFECTIVE_TOKEN = 0xfffffffa;
+
+/** What a pseudo-handle stands for; null if it is no pseudo-handle. Only queries accept them. */
+function pseudoToken(k: Kernel, handle: number): NtResult<Token> | null {
+  const unsigned = handle >>> 0;
+  if (unsigned < CURRENT_EFFECTIVE_TOKEN || unsigned > CURRENT_PROCESS_TOKEN) return null;
+  const thread = KeGetCurrentThread(k);
+  assert(thread instanceof ObThread, "a thread that asks for its token is an executive thread");
+  const impersonation = unsigned === CURRENT_PROCESS_TOKEN ? null : k.se.upcalls.impersonation(thread);
+  if (impersonation !== null) return success(impersonation.token);
+  return unsigned === CURRENT_THREAD_TOKEN ? failure(STATUS_NO_TOKEN) : success(k.se.upcalls.peekPrimaryToken(thread));
+}
+
+// eslint-disable-next-line require-yield
+function* answerAtOnce<R>(token: NtResult<Token>, act: (token: Token) => NtResult<R>): Blocking<NtResult<R>> {
+  return token.ok ? act(token.value) : token;
 }
 
 /** Arguments of {@link NtAdjustPrivilegesToken}. */

@@ -29,7 +29,11 @@ export interface SampleRun {
   readonly machine: Machine;
 }
 
-export function runSample(path: string, options: Partial<MachineOptions> = {}, args: readonly string[] = []): SampleRun {
+export function runSample(
+  path: string,
+  options: Partial<MachineOptions> = {},
+  args: readonly string[] = [],
+): SampleRun {
   const events: KernelEvent[] = [];
   let stdout = "";
   const machine = createMachine({

@@ -13,7 +13,7 @@ const NAMES = [
   ...["no-shadow-restricted-names", "no-sparse-arrays", "no-unassigned-vars", "no-unmodified-loop-condition"],
   ...["no-unsafe-finally", "no-unsafe-optional-chaining", "no-unused-labels", "no-unused-private-class-members"],
   ...["no-useless-backreference", "no-useless-catch", "no-useless-escape", "require-yield", "use-isnan"],
-  ...["no-var", "object-shorthand", "prefer-const"],
+  ...["no-var", "prefer-const"],
 ];
 
 /** @type {import("eslint").Linter.RulesRecord} */

@@ -118,6 +118,12 @@ describe("a run", () => {
     expect((await drive(bench.machine, bench.options())).stopped).toBe("nobody-reads");
   });
 
+  it("that is short ends by itself, even if nobody reads its output", async () => {
+    const bench = new Bench({ turnsToEnd: 400, millisecondsPerTurn: 1 });
+    bench.nobodyReads = true;
+    expect((await drive(bench.machine, bench.options())).end).toEqual(EXITED);
+  });
+
   it("that ended by itself is not called stopped, even if nobody reads its output", async () => {
     const bench = new Bench({ turnsToEnd: 1, millisecondsPerTurn: 1 });
     bench.nobodyReads = true;

@@ -3,9 +3,9 @@ import { SUPERVISOR_BASE } from "../../../src/abi/processor.ts";
 import { type Cpu, VECTOR_GENERAL_PROTECTION, VECTOR_PAGE_FAULT, type Trap } from "../../../src/cpu/cpu.ts";
 import { CODE, loadProgram, newCpu, PTE_USER_READ, resetCpu, TEB, word } from "../../support/processor.ts";
 
-let cpu: Cpu;
+const cpu: Cpu = newCpu();
 beforeEach(() => {
-  cpu = newCpu();
+  resetCpu(cpu);
 });
 
 /** Runs the bytes, with a system call behind them. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Peb, Teb } from "../../../src/abi/teb.ts";
-import { absolute, at, EAX, ESP, type Register } from "../../../src/guest/builtin/operands.ts";
+import { absolute, at, EAX, ESP } from "../../../src/guest/builtin/operands.ts";
 import type { Assembler } from "../../../src/guest/builtin/assembler.ts";
 import { DATA } from "../../support/processor.ts";
 import { IMAGE_BASE, NtdllMachine, PEB, STACK_BASE, TEB } from "./ntdllmachine.ts";
@@ -152,7 +152,7 @@ describe("RtlExitUserProcess", () => {
       code.increment(absolute(LOG));
       code.push(9);
       code.mov(EAX, machine.address("RtlExitUserProcess"));
-      code.call(EAX as Register);
+      code.call(EAX);
     });
     machine.write(DATA, callback);
     machine.write(machine.address("RundownTlsCallbacks"), DATA);

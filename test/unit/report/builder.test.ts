@@ -235,7 +235,7 @@ describe("a report", () => {
     collect();
     const after = process.memoryUsage();
     const bytes = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
-    
+
     expect(bytes / 100_000).toBeLessThan(256);
     expect(builder.finish(facts()).processes[0]?.threads.length).toBe(100_000);
   });

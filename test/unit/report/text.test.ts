@@ -159,6 +159,14 @@ describe("the sentence of a death", () => {
 });
 
 describe("the line of a process", () => {
+  it("is left out for the System process, which always lives", () => {
+    expect(textOf(processCreated(4, "System"))).not.toContain("process 4");
+  });
+
+  it("is there for the System process if that ended", () => {
+    expect(textOf([...processCreated(4, "System"), ...processDied(4, 1)])).toContain("process 4");
+  });
+
   it("says whose call its status came from when another process killed it", () => {
     const kill = marked(12, {
       route: "process-kill",
@@ -219,6 +227,16 @@ describe("the text of a deadlock", () => {
     expect(textOf([], { end, waitGraph })).toContain(
       "    each waits for the next: thread 12 → thread 16 → thread 12\n",
     );
+  });
+
+  it("tells of a waiting thread once, and calls its process hanging", () => {
+    const waitGraph = {
+      threads: [{ pid: PID, tid: 12, name: "main", waitsFor: [{ ...section, note: "" }] }],
+      cycle: [],
+    };
+    const text = textOf([...processCreated(PID, "a.exe"), ...threadCreated(12)], { end, waitGraph });
+    expect(lineWith(text, "process 8")).toMatch(/hangs$/u);
+    expect(text.split("thread 12")).toHaveLength(2);
   });
 
   it("does not call a lock of a living thread unreleasable", () => {
