@@ -5,16 +5,17 @@
 import { createBuiltinEnvironment, createWin32Environment, type Environment } from "../../src/guest/environment.ts";
 import type { HostDirectory } from "../../src/io/hostdirectory.ts";
 import { createMachine } from "../../src/machine/machine.ts";
-import type { MachineLimits, MachineMount, MachineOptions } from "../../src/machine/options.ts";
+import type { MachineLimits, MachineMount, MachineOptions, ProcessorOptions } from "../../src/machine/options.ts";
 import { allServices } from "../../src/machine/services.ts";
 import type { GuestStreams, RunningMachine } from "./command-run.ts";
 import { ExitStatus } from "./exitstatus.ts";
 import { CliFailure } from "./failure.ts";
 import { guestEnvironment } from "./guestenvironment.ts";
 import { errorCode } from "./output.ts";
-import { loadProcessor } from "./processor.ts";
+import { loadProcessor, optimiseGeneratedCode } from "./processor.ts";
 import { notRunnable, type Program } from "./program.ts";
 import type { RunOptions } from "./runoptions.ts";
+import { cacheRoot } from "./setup-directory.ts";
 import type { Environment as HostEnvironment } from "./setup-process.ts";
 import { chooseUserMode, type WindowsFiles } from "./usermode.ts";
 import type { MountSpec } from "./values.ts";
@@ -28,12 +29,11 @@ export async function boot(
   const userMode = await chooseUserMode(options, program, hostEnvironment);
   const environment = makeEnvironment(userMode);
   const mounts = await mountsOf(options.mounts);
-  const module = await loadProcessor(hostEnvironment);
   const machine = createMachine({
     ...machineOptions(options, streams),
     environment,
     mounts,
-    processor: { module, mode: processorMode(options.processor) },
+    processor: makeProcessor(options.processor, cacheRoot(hostEnvironment)),
     get stdin() {
       return streams.stdin();
     },
@@ -87,8 +87,12 @@ function guestDirectory(path: string): string {
 }
 
 /** A short run is over before compiled code pays, so `auto` begins with the interpreter and goes on from there. */
-function processorMode(processor: RunOptions["processor"]): "interpreter" | "jit" | "tiered" {
-  return processor === "auto" ? "tiered" : processor;
+function makeProcessor(processor: RunOptions["processor"], cacheDirectory: string): ProcessorOptions {
+  if (processor === "interpreter") {
+    return { module: loadProcessor({ optimise: "everything", cacheDirectory }), mode: "interpreter" };
+  }
+  const module = loadProcessor({ optimise: "generated-code", cacheDirectory });
+  return { module, mode: processor === "auto" ? "tiered" : "jit", onJit: optimiseGeneratedCode };
 }
 
 function limitsOf(options: RunOptions): MachineLimits {

@@ -87,12 +87,20 @@ function readCached(path: string): Uint8Array | null {
 function writeCached(path: string, bytes: Uint8Array): void {
   const temporary = `${path}.${process.pid}.tmp`;
   const hash = createHash("sha256").update(bytes).digest();
-  try {
+  const written = succeeds(() => {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(temporary, Buffer.concat([bytes, hash]));
     renameSync(temporary, path);
+  });
+  if (!written) succeeds(() => rmSync(temporary, { force: true }));
+}
+
+function succeeds(attempt: () => void): boolean {
+  try {
+    attempt();
+    return true;
   } catch {
-    rmSync(temporary, { force: true });
+    return false;
   }
 }
 

@@ -16,7 +16,8 @@ export interface ProcessParameters {
   readonly commandLine: string;
   /** With a trailing backslash. */
   readonly currentDirectory: string;
-  readonly environment: ReadonlyMap<string, string>;
+  /** Names and values, or a block that is encoded already. */
+  readonly environment: ReadonlyMap<string, string> | Uint8Array;
   readonly handles: StandardHandles;
 }
 
@@ -66,7 +67,8 @@ export function encodeParameters(parameters: ProcessParameters, base: number): U
 }
 
 /** `NAME=value` strings in UTF-16, in the order of the map, closed by an empty one. */
-export function encodeEnvironment(environment: ReadonlyMap<string, string>): Uint8Array {
+export function encodeEnvironment(environment: ReadonlyMap<string, string> | Uint8Array): Uint8Array {
+  if (environment instanceof Uint8Array) return environment;
   let text = "";
   for (const [name, value] of environment) text += `${name}=${value}\0`;
   text += text === "" ? "\0\0" : "\0";

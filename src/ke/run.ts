@@ -29,6 +29,12 @@ export interface RunLimits {
   readonly stop: () => boolean;
 }
 
+/**
+ * Locks of user mode wait with a time-out and try again for ever, so a deadlock of theirs never runs out of timers. When
+ * nothing but such time-outs has happened for an hour of virtual time, nothing will.
+ */
+const LONGEST_QUIET_NS = 3600e9;
+
 /** Runs the machine. A bugcheck is the only thing that is caught here. */
 export function KiRun(k: Kernel, limits: RunLimits): RunEnd {
   try {
@@ -88,6 +94,8 @@ function advanceToNextTimer(k: Kernel, untilNs: number): RunEnd | null {
   if (timer === null) return "idle";
   const dueNs = timer.dueTime * 100;
   if (dueNs > untilNs) return "time";
+  k.ke.quietSince ??= dueNs;
+  if (dueNs - k.ke.quietSince > LONGEST_QUIET_NS) return "idle";
   for (const prcb of k.ke.prcbs) if (prcb.clock < dueNs) prcb.clock = dueNs;
   expireTimers(k);
   return null;

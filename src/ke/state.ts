@@ -75,6 +75,8 @@ export interface KeState {
   /** Nanoseconds a thread may run in user mode before an equal may go first. */
   readonly quantumNs: number;
   contextSwitches: number;
+  /** Since when, in nanoseconds, nothing has happened but time-outs of waits for an alert; null: something has. */
+  quietSince: number | null;
 }
 
 /** A dead thread on its way to the reaper. */
@@ -129,5 +131,6 @@ export function createKeState(options: KeOptions): KeState {
     bugCheck: null,
     quantumNs: options.quantumNs ?? DEFAULT_QUANTUM_NS,
     contextSwitches: 0,
+    quietSince: null,
   };
 }

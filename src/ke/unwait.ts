@@ -1,6 +1,6 @@
 /** The end of a wait: unlink, say why, make ready. */
-import { ThreadState } from "../abi/ke.ts";
-import type { NtStatus } from "../abi/status.ts";
+import { ThreadState, WaitReason } from "../abi/ke.ts";
+import { type NtStatus, STATUS_TIMEOUT } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
 import { removeEntry } from "../rtl/list.ts";
@@ -17,6 +17,7 @@ export function KiUnwaitThread(k: Kernel, thread: KThread, status: NtStatus, inc
   removeTimer(k, thread.waitTimeout);
   if (thread.queue !== null) thread.queue.currentCount++;
   thread.waitStatus = status;
+  if (status !== STATUS_TIMEOUT || thread.waitReason !== WaitReason.WrAlertByThreadId) k.ke.quietSince = null;
   if (k.sim.trace !== null) trace(k, { kind: "wait", act: "end", tid: thread.id, objects: [], status });
   boostPriority(thread, increment);
   KiReadyThread(k, thread);

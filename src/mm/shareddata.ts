@@ -20,8 +20,12 @@ export interface SharedDataOptions {
 
 const IMAGE_FILE_MACHINE_I386 = 0x14c;
 const NT_PRODUCT_WORKSTATION = 1;
-/** 15.625 ms a tick as a fixed-point number with 24 binary places. */
-const TICK_COUNT_MULTIPLIER = 0x0fa00000;
+/**
+ * Milliseconds a tick, as a fixed-point number with 24 binary places. The page counts milliseconds, because Wine's
+ * ntdll reads the count without the multiplier.
+ */
+const TICK_COUNT_MULTIPLIER = 1 << 24;
+const TICKS_PER_MILLISECOND = 10_000;
 /** `PF_*`: compare-exchange double, MMX, SSE, RDTSC, SSE2. */
 const PROCESSOR_FEATURES = [2, 3, 6, 8, 10];
 const LONGEST_SYSTEM_ROOT = 259;
@@ -48,8 +52,9 @@ export function MmUpdateSharedTime(k: Kernel): void {
   const interruptTime = BigInt(tick * KeMaximumIncrement);
   writeSystemTime(k, ram, Field.InterruptTime, interruptTime);
   writeSystemTime(k, ram, Field.SystemTime, BOOT_SYSTEM_TIME + interruptTime);
-  writeSystemTime(k, ram, Field.TickCount, BigInt(tick));
-  MmWriteSharedUserData(k, Field.TickCountLowDeprecated, tick);
+  const milliseconds = Math.floor((tick * KeMaximumIncrement) / TICKS_PER_MILLISECOND);
+  writeSystemTime(k, ram, Field.TickCount, BigInt(milliseconds));
+  MmWriteSharedUserData(k, Field.TickCountLowDeprecated, milliseconds | 0);
 }
 
 /** Writes one aligned word of the shared page, for what other components show there. */

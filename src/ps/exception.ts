@@ -19,6 +19,7 @@ export function* KiDispatchException(
   options: { readonly firstChance: boolean },
 ): Blocking<void> {
   const thread = PsGetCurrentThread(k);
+  thread.lastException = record.code;
   emit(k, {
     kind: "exception",
     time: KeQueryInterruptTime(k),

@@ -23,6 +23,7 @@ import {
 } from "../abi/ps.ts";
 import {
   DBG_TERMINATE_PROCESS,
+  NT_ERROR,
   type NtStatus,
   STATUS_ACCESS_DENIED,
   STATUS_CANT_TERMINATE_SELF,
@@ -111,16 +112,20 @@ export function* NtTerminateProcess(k: Kernel, processHandle: number, exitStatus
     // The suicide does not return, so its reference goes first.
     yield* ObDereferenceObject(k, process);
     step(k, "NP10");
-    return yield* PspTerminateThreadByPointer(k, caller, exitStatus, {
-      self: true,
-      route: "exited",
-      via: "NtTerminateProcess",
-    });
+    return yield* PspTerminateThreadByPointer(k, caller, exitStatus, { self: true, ...reasonOfExit(k, caller, exitStatus) });
   }
   yield* breakDebuggedCycles(k, process, { own, killByHandle, exitStatus, status });
   step(k, "NP14");
   yield* ObDereferenceObject(k, process);
   return STATUS_SUCCESS;
+}
+
+/** An exit with the code of the thread's last exception is what an unhandled exception filter does. */
+function reasonOfExit(k: Kernel, caller: EThread, exitStatus: NtStatus): KillReason {
+  const via = "NtTerminateProcess";
+  if (exitStatus !== caller.lastException || !NT_ERROR(exitStatus)) return { route: "exited", via };
+  k.ps.crashed.add(caller.threadsProcess.pid);
+  return { route: "exception", via };
 }
 
 /** NP5 to NP7, under process rundown. */

@@ -96,6 +96,8 @@ export class EThread extends IoThread {
   exitApc: KApc | null = null;
   /** Who decided that this thread dies, first one wins; for its certificate. */
   killRequest: KillRequest | null = null;
+  /** Code of the last exception that it raised, so that an exit with that code is told from an ordinary one. */
+  lastException: NtStatus = STATUS_SUCCESS;
   /** `NtAlertThreadByThreadId` before the wait. */
   alertedByThreadId = false;
 

@@ -128,6 +128,7 @@ function processStatusWords(process: ReportProcess, blocked: ReadonlySet<number>
   if (last === undefined) return `no thread of it ever ran${job}`;
   const request = last.death?.requested ?? null;
   if (request === null || last.death?.status !== process.exitStatus) return `its last thread was ${last.tid}${job}`;
+  if (last.death.route === "exception") return `status of the exception that ended its last thread, ${last.tid}${job}`;
   if (last.death.route === "returned") return `status from the return of its last thread, ${last.tid}${job}`;
   const { killer } = last.death;
   const itself = killer === null || (killer.pid === process.pid && killer.tid === last.tid);
@@ -144,18 +145,62 @@ function threadLines(
   width: number,
 ): string[] {
   const told = process.threads.filter((thread) => thread.death !== null || !blocked.has(thread.tid));
-  const shown = options.verbose === true ? told : told.slice(0, LISTED_THREADS);
+  const entries = told.map((thread) => ({
+    thread,
+    likewise: 0,
+    last: thread.tid,
+    words: threadWords(process, thread, options),
+  }));
+  const groups = options.verbose === true ? entries : alikeTogether(entries);
+  const shown = options.verbose === true ? groups : groups.slice(0, LISTED_THREADS);
   if (shown.length === 0) return [];
-  const rows = shown.map((thread) => [
+  const rows = shown.map(({ thread, likewise, last, words }) => [
     cell(`thread ${thread.tid}`),
     cell(threadName(thread, thread === process.threads[0]), "name"),
     cell(thread.exitStatus === null ? "-" : shortStatus(thread.exitStatus), statusStyle(thread.exitStatus)),
-    cell(deathSentence(process, thread) + (options.verbose === true ? stageWords(thread) : "")),
+    cell(likewise === 0 ? words : `${words} (and so ${counted(likewise, "more thread")}, up to ${last})`),
   ]);
   const lines = table(rows, 4, width, options.color);
-  const unlisted = told.length - shown.length;
+  const unlisted = groups.slice(shown.length).reduce((sum, { likewise }) => sum + 1 + likewise, 0);
   if (unlisted > 0) lines.push(options.color("faint", `    and ${counted(unlisted, "more thread")}`));
   return lines;
+}
+
+function threadWords(process: ReportProcess, thread: ReportThread, options: TextOptions): string {
+  return deathSentence(process, thread) + (options.verbose === true ? stageWords(thread) : "");
+}
+
+interface ThreadEntry {
+  readonly thread: ReportThread;
+  readonly words: string;
+  /** Threads after it that are told of with it. */
+  readonly likewise: number;
+  readonly last: number;
+}
+
+/** Neighbours of the same name and fate that are so many that they get one line. */
+const CROWD = 4;
+
+/** Tells of a crowd in one entry: a program with a thousand workers has one thing to tell. */
+function alikeTogether(entries: readonly ThreadEntry[]): ThreadEntry[] {
+  const runs: ThreadEntry[][] = [];
+  for (const entry of entries) {
+    const run = runs.at(-1);
+    const first = run?.[0];
+    if (run !== undefined && first !== undefined && areAlike(first, entry)) run.push(entry);
+    else runs.push([entry]);
+  }
+  return runs.flatMap((run) => {
+    const [first, last] = [run[0], run.at(-1)];
+    if (run.length < CROWD || first === undefined || last === undefined) return run;
+    return [{ ...first, likewise: run.length - 1, last: last.thread.tid }];
+  });
+}
+
+function areAlike(first: ThreadEntry, second: ThreadEntry): boolean {
+  const [one, other] = [first.thread, second.thread];
+  const sameName = one.name === other.name && (one.name !== null || one.start === other.start);
+  return sameName && one.exitStatus === other.exitStatus && first.words === second.words;
 }
 
 function stageWords(thread: ReportThread): string {

@@ -70,7 +70,7 @@ export function duration100ns(time: number): string {
 
 /** Milliseconds in the unit in which a person would say them. */
 export function durationOf(milliseconds: number): string {
-  if (milliseconds < 0.001) return "0 s";
+  if (milliseconds < 0.0001) return "0 s";
   if (milliseconds < 1) return `${trim(milliseconds * 1000)} µs`;
   if (milliseconds < 100) return `${trim(milliseconds)} ms`;
   return `${trim(milliseconds / 1000)} s`;

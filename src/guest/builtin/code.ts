@@ -29,18 +29,26 @@ export const CriticalSection = {
 const DATA = NTDLL_BASE + DATA_RVA;
 
 /** Addresses of the variables. */
-export const Variable = {
+export const Variable: {
   /** Points to the zero-terminated table of the program's TLS callbacks; 0 when it has none. */
-  tlsCallbacks: DATA,
+  readonly tlsCallbacks: number;
   /** The filter that a program registers for exceptions that nobody handles. */
+  readonly unhandledExceptionFilter: number;
+  readonly processInitialized: number;
+  readonly shutdownInProgress: number;
+  /** The thread that shuts the process down; meaningful once `shutdownInProgress` is set. */
+  readonly shutdownThread: number;
+  readonly loaderLock: number;
+  readonly pebLock: number;
+} = {
+  tlsCallbacks: DATA,
   unhandledExceptionFilter: DATA + 0x04,
   processInitialized: DATA + 0x08,
   shutdownInProgress: DATA + 0x0c,
-  /** The thread that shuts the process down; meaningful once `shutdownInProgress` is set. */
   shutdownThread: DATA + 0x10,
   loaderLock: DATA + 0x18,
   pebLock: DATA + 0x18 + CRITICAL_SECTION_BYTES,
-} as const;
+};
 
 const DATA_BYTES = 0x18 + 2 * CRITICAL_SECTION_BYTES;
 

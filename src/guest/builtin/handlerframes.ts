@@ -15,7 +15,7 @@ export const EXCEPTION_UNWINDING = 0x2;
 export const EXCEPTION_EXIT_UNWIND = 0x4;
 export const EXCEPTION_STACK_INVALID = 0x8;
 export const EXCEPTION_NESTED_CALL = 0x10;
-export const EXCEPTION_UNWIND = EXCEPTION_UNWINDING | EXCEPTION_EXIT_UNWIND;
+export const EXCEPTION_UNWIND: number = EXCEPTION_UNWINDING | EXCEPTION_EXIT_UNWIND;
 
 /** `EXCEPTION_DISPOSITION`: what a handler answers. */
 export const ContinueExecution = 0;

@@ -26,8 +26,8 @@ import {
 } from "./operands.ts";
 
 /** Relative to EBP, where {@link captureCaller} leaves the context, and below it where records are made. */
-export const CONTEXT_OFFSET = -CONTEXT.bytes;
-export const OWN_RECORD = CONTEXT_OFFSET - EXCEPTION_RECORD.bytes;
+export const CONTEXT_OFFSET: number = -CONTEXT.bytes;
+export const OWN_RECORD: number = CONTEXT_OFFSET - EXCEPTION_RECORD.bytes;
 
 /** Fills a record at EBP + `offset`, but for its code and address. */
 export function fillRecord(code: NtdllCode, offset: number, { flags }: { flags: number }): void {

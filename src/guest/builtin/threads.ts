@@ -8,7 +8,7 @@
  */
 import { Peb, Teb } from "../../abi/teb.ts";
 import { CURRENT_PROCESS, CURRENT_THREAD, Variable, type NtdllCode } from "./code.ts";
-import { absolute, at, Condition, EAX, EBP, EBX, ECX, EDX, ESI, ESP, teb } from "./operands.ts";
+import { absolute, at, Condition, EAX, EBP, EBX, ECX, EDX, ESI, ESP, teb, type Memory } from "./operands.ts";
 
 const DLL_PROCESS_DETACH = 0;
 const DLL_PROCESS_ATTACH = 1;
@@ -151,51 +151,31 @@ function emitRtlExitUserProcess(code: NtdllCode): void {
   code.breakpoint();
 }
 
+/** Local variables of RtlCreateUserThread, relative to EBP. */
+const THREAD_HANDLE = -4;
+const ATTRIBUTE_LIST = -24;
+const OBJECT_ATTRIBUTES = -48;
+
 /**
  * `RtlCreateUserThread(process, securityDescriptor, suspended, zeroBits, reserve, commit, routine, argument, handle,
  * clientId)`; the last two may be null.
  */
 function emitRtlCreateUserThread(code: NtdllCode): void {
-  const argument = (index: number): ReturnType<typeof at> => at(EBP, 8 + 4 * index);
-  const handle = at(EBP, -4);
-  const attributes = (offset: number): ReturnType<typeof at> => at(EBP, -24 + offset);
-  const object = (offset: number): ReturnType<typeof at> => at(EBP, -48 + offset);
-  const { listed, running, keep, done } = code.labels("listed", "running", "keep", "done");
+  const argument = (index: number): Memory => at(EBP, 8 + 4 * index);
+  const { running, keep, done } = code.labels("running", "keep", "done");
   code.routine("RtlCreateUserThread");
-  code.frame(48);
+  code.frame(-OBJECT_ATTRIBUTES);
   code.push(EBX);
-  for (const [offset, value] of [
-    [0, 24],
-    [4, 0],
-    [8, 0],
-    [12, 0],
-    [20, 0],
-  ] as const)
-    code.mov(object(offset), value);
-  code.mov(EAX, argument(1));
-  code.mov(object(16), EAX);
-  for (const [offset, value] of [
-    [0, 20],
-    [4, PS_ATTRIBUTE_CLIENT_ID],
-    [8, 8],
-    [16, 0],
-  ] as const) {
-    code.mov(attributes(offset), value);
-  }
-  code.mov(EDX, argument(9));
-  code.mov(attributes(12), EDX);
-  code.test(EDX, EDX);
-  code.jumpIf(Condition.Equal, listed);
-  code.lea(EDX, attributes(0));
-  code.bind(listed);
+  emitObjectAttributes(code, argument(1));
+  emitAttributeList(code, argument(9));
 
   code.mov(EBX, 0);
   code.cmpByte(argument(2), 0);
   code.jumpIf(Condition.Equal, running);
   code.mov(EBX, THREAD_CREATE_FLAGS_CREATE_SUSPENDED);
   code.bind(running);
-  code.lea(ECX, handle);
-  code.lea(EAX, object(0));
+  code.lea(ECX, at(EBP, THREAD_HANDLE));
+  code.lea(EAX, at(EBP, OBJECT_ATTRIBUTES));
   const start = [argument(6), argument(7)];
   const stack = [argument(3), argument(5), argument(4)];
   code.invoke("NtCreateThreadEx", ECX, THREAD_ALL_ACCESS, EAX, argument(0), ...start, EBX, ...stack, EDX);
@@ -204,7 +184,7 @@ function emitRtlCreateUserThread(code: NtdllCode): void {
 
   code.mov(EBX, EAX);
   code.mov(EDX, argument(8));
-  code.mov(EAX, handle);
+  code.mov(EAX, at(EBP, THREAD_HANDLE));
   code.test(EDX, EDX);
   code.jumpIf(Condition.NotEqual, keep);
   code.invoke("NtClose", EAX);
@@ -214,9 +194,28 @@ function emitRtlCreateUserThread(code: NtdllCode): void {
   code.mov(at(EDX), EAX);
   code.mov(EAX, EBX);
   code.bind(done);
-  code.mov(EBX, at(EBP, -52));
+  code.mov(EBX, at(EBP, OBJECT_ATTRIBUTES - 4));
   code.leave();
   code.ret(40);
+}
+
+/** Length, RootDirectory, ObjectName, Attributes, SecurityDescriptor, SecurityQualityOfService. */
+function emitObjectAttributes(code: NtdllCode, securityDescriptor: Memory): void {
+  code.mov(EAX, securityDescriptor);
+  for (const [index, value] of [24, 0, 0, 0, EAX, 0].entries()) code.mov(at(EBP, OBJECT_ATTRIBUTES + 4 * index), value);
+}
+
+/** Leaves in EDX a list that asks for the client id, or 0 when the caller wants none. */
+function emitAttributeList(code: NtdllCode, clientId: Memory): void {
+  const { listed } = code.labels("listed");
+  code.mov(EDX, clientId);
+  // TotalLength; Attribute, Size, Value, ReturnLength.
+  const list = [20, PS_ATTRIBUTE_CLIENT_ID, 8, EDX, 0];
+  for (const [index, value] of list.entries()) code.mov(at(EBP, ATTRIBUTE_LIST + 4 * index), value);
+  code.test(EDX, EDX);
+  code.jumpIf(Condition.Equal, listed);
+  code.lea(EDX, at(EBP, ATTRIBUTE_LIST));
+  code.bind(listed);
 }
 
 /** `DbgBreakPoint()`, and the routine of the thread that a debugger starts in a process to stop it. */

@@ -13,6 +13,7 @@ import type { KThread } from "../../ke/objects.ts";
 import type { ExceptionRecord, UserApc, UserContext, UserExit } from "../../ke/usermode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { FAULT_ACCESS, MmAccessFault } from "../../mm/fault.ts";
+import { MmUpdateSharedTime } from "../../mm/shareddata.ts";
 import { skipZeroFill } from "../../mm/zerofill.ts";
 import { MmProcess } from "../../mm/process.ts";
 import { CONTEXT_RESULT, type NtService } from "../../nt/table.ts";
@@ -68,6 +69,7 @@ export class X86UserContext implements UserContext {
   run(k: Kernel, thread: KThread, budget: number): UserExit {
     const { cpu } = this.machine;
     this.load(thread);
+    MmUpdateSharedTime(k);
     const end = cpu.instructions + budget;
     let before = cpu.instructions;
     for (;;) {

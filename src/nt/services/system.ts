@@ -33,6 +33,8 @@ const QUERIES: ReadonlyMap<number, SystemQuery> = new Map<number, SystemQuery>([
   [3, { answer: timeOfDay }],
   [5, { answer: encodeProcessList }],
   [8, { answer: (k) => success(new Uint8Array(48 * k.ke.prcbs.length)) }],
+  [44, { answer: () => success(new Uint8Array(172)) }],
+  [102, { answer: () => success(new Uint8Array(432)) }],
   [35, { answer: () => success(new Uint8Array(2)) }],
   [WINE_VERSION, { answer: () => success(ascii("8.0\x00rundown\x00Rundown\x001.0\x00")) }],
 ]);

@@ -98,10 +98,33 @@ describe("the text of a run", () => {
   });
 
   it("stays short when a run had ten thousand threads", () => {
-    const threads = Array.from({ length: 10_000 }, (_, index) => threadCreated(12 + 4 * index)).flat();
+    const threads = Array.from({ length: 10_000 }, (_, index) =>
+      threadCreated(12 + 4 * index, { name: `worker ${index}` }),
+    ).flat();
     const text = textOf([...processCreated(PID, "a.exe"), ...threads]);
     expect(text.split("\n").length).toBeLessThan(60);
     expect(text).toContain("    and 9960 more threads\n");
+  });
+
+  it("tells of many threads with one fate in one line", () => {
+    const kill = { route: "killed", killer: { pid: PID, tid: 12 }, via: "NtTerminateProcess(NULL)" } as const;
+    const crowd = Array.from({ length: 1000 }, (_, index) => 16 + 4 * index);
+    const events = crowd.flatMap((tid) => [...threadCreated(tid), marked(tid, kill), ...died(tid, 0)]);
+    const text = textOf([...processCreated(PID, "a.exe"), ...threadCreated(12), ...events]);
+    expect(lineWith(text, "thread 16 ")).toBe(
+      "    thread 16  0x401000  0  killed by thread 12 with NtTerminateProcess(NULL) (and so 999 more threads, up to 4012)",
+    );
+    expect(text).not.toContain("thread 20 ");
+  });
+
+  it("tells of three threads with one fate one by one", () => {
+    const events = [12, 16, 20, 24].flatMap((tid) => [
+      ...threadCreated(tid),
+      marked(tid, {}),
+      ...died(tid, tid === 12 ? 1 : 0),
+    ]);
+    const text = textOf([...processCreated(PID, "a.exe"), ...events]);
+    expect(text.match(/thread \d+ /gu)).toHaveLength(4);
   });
 
   it("lets no control character of the guest reach the terminal", () => {
