@@ -4,9 +4,9 @@ import { StructWriter } from "../se/structure.ts";
 import type { RegistryKey, RegistryValue } from "./node.ts";
 
 /** `KEY_INFORMATION_CLASS`. */
-export const KeyInformationClass = { Basic: 0, Node: 1, Full: 2, Name: 3, Cached: 4 } as const;
+const KeyInformationClass = { Basic: 0, Node: 1, Full: 2, Name: 3, Cached: 4 } as const;
 /** `KEY_VALUE_INFORMATION_CLASS`. */
-export const KeyValueInformationClass = { Basic: 0, Full: 1, Partial: 2, FullAlign64: 3, PartialAlign64: 4 } as const;
+const KeyValueInformationClass = { Basic: 0, Full: 1, Partial: 2, FullAlign64: 3, PartialAlign64: 4 } as const;
 
 /** A structure in full, and how much of it any buffer must hold. */
 export interface KeyInformation {

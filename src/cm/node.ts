@@ -68,8 +68,8 @@ export class RegistryKey {
 
   /** `\Registry\Machine\…`. */
   get path(): string {
-    const parts: string[] = [];
-    for (let key: RegistryKey | null = this; key !== null; key = key.parent) parts.push(key.name);
+    const parts = [this.name];
+    for (let { parent } = this; parent !== null; { parent } = parent) parts.push(parent.name);
     return `\\${parts.reverse().join("\\")}`;
   }
 }

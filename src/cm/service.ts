@@ -37,8 +37,8 @@ import { STATUS_KEY_DELETED } from "./status.ts";
 const REG_OPTION_VOLATILE = 1;
 const REG_OPTION_CREATE_LINK = 2;
 /** `Disposition` of {@link NtCreateKey}. */
-export const REG_CREATED_NEW_KEY = 1;
-export const REG_OPENED_EXISTING_KEY = 2;
+const REG_CREATED_NEW_KEY = 1;
+const REG_OPENED_EXISTING_KEY = 2;
 
 /** Characters of a value's name, and bytes of its data. */
 const MAXIMUM_VALUE_NAME_LENGTH = 16_383;

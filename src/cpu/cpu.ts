@@ -18,7 +18,7 @@
  */
 import { assert } from "../rtl/assert.ts";
 import type { GuestRam } from "../abi/processor.ts";
-import { FPU_RANGES, FPU_WORD_CONTROL, type X86Context } from "./context.ts";
+import { FPU_RANGES, FPU_WORD_CONTROL, INITIAL_EFLAGS, type X86Context } from "./context.ts";
 import { Engine, type EngineStats } from "./engine.ts";
 import {
   CPL,
@@ -49,26 +49,17 @@ import { PhysicalMemory, userPhysical } from "./memory.ts";
 import { enterUserSegments, loadSegments, readSegments, setTebBase } from "./segments.ts";
 import { Snapshot } from "./snapshot.ts";
 import { buildSupervisor, readTrapFrame } from "./supervisor.ts";
+import {
+  newTrap,
+  VECTOR_DEBUG,
+  VECTOR_GENERAL_PROTECTION,
+  VECTOR_PROCESSOR_FAULT,
+  VECTOR_QUANTUM,
+  type Trap,
+} from "./trap.ts";
 import type { WasmModule } from "./webassembly.ts";
 
-/** {@link Trap.vector} when the budget was used up. */
-export const VECTOR_QUANTUM = -1;
-/** {@link Trap.vector} when v86 panicked over the instruction at `eip`. The guest gets an illegal instruction. */
-export const VECTOR_PROCESSOR_FAULT = -2;
-export const VECTOR_DEBUG = 1;
-export const VECTOR_GENERAL_PROTECTION = 13;
-export const VECTOR_PAGE_FAULT = 14;
-
-/** Why a run ended and where the context continues. The kernel may change the last three before the next run. */
-export interface Trap {
-  vector: number;
-  errorCode: number;
-  /** CR2; meaningful for a page fault. */
-  faultAddress: number;
-  eip: number;
-  esp: number;
-  eflags: number;
-}
+export * from "./trap.ts";
 
 export interface CpuStats extends EngineStats {
   runs: number;
@@ -125,8 +116,6 @@ export function createCpu(module: WasmModule, options: CpuOptions): Cpu {
 const FLAG_TRAP = 0x100;
 /** What ring 3 may have in EFLAGS: ID, AC, NT, OF, DF, SF, ZF, AF, PF, CF. */
 const EFLAGS_USER = 0x244cd5;
-/** Interrupts on, and bit 1. */
-const EFLAGS_ALWAYS = 0x202;
 const DEFAULT_JIT_AFTER = 5_000_000;
 const MAX_RUN = 0x4000_0000;
 
@@ -290,7 +279,7 @@ class V86Cpu implements Cpu {
     i32[INSTRUCTION_POINTER >>> 2] = trap.eip;
     i32[PREVIOUS_IP >>> 2] = trap.eip;
     engine.general[ESP] = trap.esp;
-    i32[FLAGS >>> 2] = (trap.eflags & EFLAGS_USER) | EFLAGS_ALWAYS;
+    i32[FLAGS >>> 2] = (trap.eflags & EFLAGS_USER) | INITIAL_EFLAGS;
     i32[FLAGS_CHANGED >>> 2] = 0;
     i32[LAST_VIRT_EIP >>> 2] = -1;
     u8[CPL] = 3;
@@ -373,8 +362,4 @@ class V86Cpu implements Cpu {
     trap.vector = VECTOR_QUANTUM;
     return true;
   }
-}
-
-function newTrap(): Trap {
-  return { vector: VECTOR_QUANTUM, errorCode: 0, faultAddress: 0, eip: 0, esp: 0, eflags: EFLAGS_ALWAYS };
 }

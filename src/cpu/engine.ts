@@ -11,6 +11,7 @@
 import { assert } from "../rtl/assert.ts";
 import { generatedModule } from "./generated.ts";
 import {
+  DIRECTORY,
   FIRST_FREE_FRAME,
   INSTRUCTION_COUNTER,
   JIT_TABLE_LENGTH,
@@ -20,7 +21,6 @@ import {
   REGISTERS,
   STATICS_START,
 } from "./layout.ts";
-import { DIRECTORY } from "./patch.ts";
 import { type WasmGlobal, type WasmMemory, type WasmModule, type WasmTable, webAssembly } from "./webassembly.ts";
 
 /** Heap that the compiler finds free at the start, so that the memory rarely grows later. */

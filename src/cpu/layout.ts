@@ -115,3 +115,6 @@ export const IDT_OFFSET = 0x100;
 export const STACK_TOP_OFFSET = 0xff0;
 /** Addresses that interrupt gates point to. Nothing is mapped there, since nothing is ever executed there. */
 export const GATES_BASE: number = SUPERVISOR_BASE + 0x10000;
+
+/** The exported table of functions for generated code, and the custom section that holds their names, one a line. */
+export const DIRECTORY = "directory";

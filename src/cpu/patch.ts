@@ -17,6 +17,7 @@
  */
 import { assert } from "../rtl/assert.ts";
 import {
+  DIRECTORY,
   INSTRUCTION_COUNTER,
   INSTRUCTION_POINTER,
   INTERPRETED_IN_BLOCK,
@@ -48,9 +49,6 @@ export const EXPECTED_SHA256 = "aa0d0e149d6b60063b85de4871e78505637ce92821e14a9f
 
 /** Names this patch in caches; changes whenever its output does. */
 export const PATCH_VERSION = "1";
-
-/** The table of functions for generated code, and the custom section that holds their names, one a line. */
-export const DIRECTORY = "directory";
 
 const KEPT_EXPORTS: ReadonlySet<string> = new Set([
   "memory",

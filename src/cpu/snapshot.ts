@@ -3,8 +3,8 @@
  * so that compiled code of untouched pages stays, and going back costs less than a copy.
  */
 import { assert } from "../rtl/assert.ts";
-import type { Trap } from "./cpu.ts";
 import type { Engine } from "./engine.ts";
+import type { Trap } from "./trap.ts";
 import { FPU_CONTROL_WORD, INSTRUCTION_COUNTER, PAGE_SIZE, STATE_END, STATE_START } from "./layout.ts";
 
 /** What the processor keeps outside WebAssembly. */

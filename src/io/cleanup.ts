@@ -33,7 +33,7 @@ export function* IopDeleteFile(k: Kernel, file: FileObject): Blocking<void> {
 }
 
 /** Undoes what the open did to its file, and removes the file if it was only waiting for that. */
-export function cleanupFile(k: Kernel, file: FileObject): void {
+function cleanupFile(k: Kernel, file: FileObject): void {
   if (file.cleanedUp) return;
   file.cleanedUp = true;
   file.device.dispatch.cleanup?.(k, file);

@@ -10,7 +10,7 @@ import { KQueue, KQueueItem } from "../ke/objects.ts";
 import { KeInsertQueue, KeRundownQueue } from "../ke/queue.ts";
 import type { Kernel } from "../kernel.ts";
 
-export const TAG_COMPLETION_PACKET = "Icp ";
+const TAG_COMPLETION_PACKET = "Icp ";
 const PACKET_POOL_BYTES = 0x18;
 
 /** `IO_COMPLETION_*` access rights. */
@@ -30,7 +30,7 @@ export interface CompletionPacket {
 }
 
 /** A packet in a queue. */
-export class QueuedPacket extends KQueueItem {
+class QueuedPacket extends KQueueItem {
   readonly packet: CompletionPacket;
   readonly block: PoolBlock;
 

@@ -29,7 +29,7 @@ import {
 } from "./completionport.ts";
 
 /** The IoCompletion object type. */
-export function IoCompletionObjectType(k: Kernel): ObjectType {
+function IoCompletionObjectType(k: Kernel): ObjectType {
   assert(k.io.completionType !== null, "IoInitSystem runs before the first completion port is made");
   return k.io.completionType;
 }

@@ -38,8 +38,8 @@ export const OpenInformation = {
 } as const;
 
 export const FILE_DIRECTORY_FILE = 0x0000_0001;
-export const FILE_WRITE_THROUGH = 0x0000_0002;
-export const FILE_SEQUENTIAL_ONLY = 0x0000_0004;
+const FILE_WRITE_THROUGH = 0x0000_0002;
+const FILE_SEQUENTIAL_ONLY = 0x0000_0004;
 export const FILE_NO_INTERMEDIATE_BUFFERING = 0x0000_0008;
 export const FILE_SYNCHRONOUS_IO_ALERT = 0x0000_0010;
 export const FILE_SYNCHRONOUS_IO_NONALERT = 0x0000_0020;
@@ -65,7 +65,7 @@ export const FILE_ATTRIBUTE_DIRECTORY = 0x10;
 export const FILE_ATTRIBUTE_ARCHIVE = 0x20;
 export const FILE_ATTRIBUTE_NORMAL = 0x80;
 export const FILE_ATTRIBUTE_TEMPORARY = 0x100;
-export const FILE_ATTRIBUTE_NOT_CONTENT_INDEXED = 0x2000;
+const FILE_ATTRIBUTE_NOT_CONTENT_INDEXED = 0x2000;
 export const FILE_ATTRIBUTE_VALID_FLAGS = 0x7fb7;
 /** Attributes that a caller may set. */
 export const FILE_ATTRIBUTE_SETTABLE: number =
@@ -90,7 +90,3 @@ export const SECTOR_BYTES = 512;
 export const CLUSTER_BYTES = 4096;
 /** `MAXIMUM_FILENAME_LENGTH` of one component. */
 export const MAXIMUM_COMPONENT_LENGTH = 255;
-
-/** `IO_NO_INCREMENT` and friends: how much a completion boosts the thread that waited for it. */
-export const IO_NO_INCREMENT = 0;
-export const IO_DISK_INCREMENT = 1;

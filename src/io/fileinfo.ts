@@ -1,4 +1,7 @@
-/** `NtQueryInformationFile`, `NtQueryAttributesFile` and `NtQueryFullAttributesFile`. */
+/**
+ * What is to be known of a file: `NtQueryInformationFile` by handle, `NtQueryAttributesFile` and
+ * `NtQueryFullAttributesFile` by name. Structures are returned as bytes.
+ */
 import {
   failure,
   type NtResult,

@@ -1,4 +1,6 @@
-/** `NtReadFile`, `NtWriteFile` and `NtFlushBuffersFile`. */
+/**
+ * `NtReadFile`, `NtWriteFile` and `NtFlushBuffersFile`: finds out where a transfer begins, and issues the request.
+ */
 import { EVENT_MODIFY_STATE } from "../abi/ob.ts";
 import { type NtResult, NT_SUCCESS, STATUS_INVALID_PARAMETER, success } from "../abi/status.ts";
 import { KeGetPreviousMode } from "../ke/current.ts";
@@ -89,7 +91,7 @@ export function* NtWriteFile(k: Kernel, handle: number, args: WriteArguments): B
 }
 
 /** A file that the handle may write to, if only at its end. */
-export function referenceForWrite(k: Kernel, handle: number): NtResult<FileObject> {
+function referenceForWrite(k: Kernel, handle: number): NtResult<FileObject> {
   const mode = KeGetPreviousMode(k);
   const type = IoFileObjectType(k);
   const file = ObReferenceObjectByHandle<FileObject>(k, handle, FILE_WRITE_DATA, type, mode);

@@ -11,6 +11,5 @@ export const STATUS_MEDIA_WRITE_PROTECTED: NtStatus = ntStatus(0xc00000a2);
 export const STATUS_BAD_NETWORK_PATH: NtStatus = ntStatus(0xc00000be);
 export const STATUS_NOT_SAME_DEVICE: NtStatus = ntStatus(0xc00000d4);
 export const STATUS_DIRECTORY_NOT_EMPTY: NtStatus = ntStatus(0xc0000101);
-export const STATUS_EAS_NOT_SUPPORTED: NtStatus = ntStatus(0xc000004f);
 export const STATUS_UNEXPECTED_IO_ERROR: NtStatus = ntStatus(0xc00000e9);
 export const STATUS_NOT_A_REPARSE_POINT: NtStatus = ntStatus(0xc0000275);

@@ -1,4 +1,4 @@
-/** `NtQueryVolumeInformationFile`. */
+/** `NtQueryVolumeInformationFile`: what is to be known of the volume or the device behind a file. */
 import {
   failure,
   type NtResult,
@@ -22,7 +22,7 @@ import { IoFileObjectType } from "./openfile.ts";
 import type { Volume } from "./volume.ts";
 
 /** `FS_INFORMATION_CLASS`, as far as it is answered. */
-export const FsInformationClass = { Volume: 1, Size: 3, Device: 4, Attribute: 5, FullSize: 7 } as const;
+const FsInformationClass = { Volume: 1, Size: 3, Device: 4, Attribute: 5, FullSize: 7 } as const;
 
 /** The least a caller's buffer must hold, by class. */
 const MINIMUM_LENGTHS: ReadonlyMap<number, number> = new Map([

@@ -64,7 +64,7 @@ export const ALL_PRIVILEGES: readonly Privilege[] = [
 export const SE_PRIVILEGE_ENABLED_BY_DEFAULT = 0x1;
 export const SE_PRIVILEGE_ENABLED = 0x2;
 export const SE_PRIVILEGE_REMOVED = 0x4;
-export const SE_PRIVILEGE_USED_FOR_ACCESS = 0x80000000;
+const SE_PRIVILEGE_USED_FOR_ACCESS = 0x80000000;
 
 /** A LUID as two unsigned halves. */
 export interface Luid {

@@ -4,7 +4,7 @@
 export type Sid = Uint8Array;
 
 /** Builds `S-1-authority-sub-sub…`; authorities above 2^32 do not occur here. */
-export function makeSid(authority: number, ...subAuthorities: readonly number[]): Sid {
+function makeSid(authority: number, ...subAuthorities: readonly number[]): Sid {
   const bytes = new Uint8Array(8 + 4 * subAuthorities.length);
   const view = new DataView(bytes.buffer);
   view.setUint8(0, 1);
@@ -22,10 +22,6 @@ export function sidToString(sid: Sid): string {
   let text = `S-${String(sid[0] ?? 0)}-${String(view.getUint32(4, false))}`;
   for (let at = 8; at + 4 <= sid.byteLength; at += 4) text += `-${String(view.getUint32(at, true))}`;
   return text;
-}
-
-export function sidEquals(a: Sid, b: Sid): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 /** The identifiers that the default token holds. */

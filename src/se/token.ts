@@ -30,12 +30,12 @@ export type TokenType = 1 | 2;
 export const ImpersonationLevel = { Anonymous: 0, Identification: 1, Impersonation: 2, Delegation: 3 } as const;
 export type ImpersonationLevel = (typeof ImpersonationLevel)[keyof typeof ImpersonationLevel];
 
-export const SE_GROUP_MANDATORY = 0x1;
-export const SE_GROUP_ENABLED_BY_DEFAULT = 0x2;
-export const SE_GROUP_ENABLED = 0x4;
-export const SE_GROUP_OWNER = 0x8;
+const SE_GROUP_MANDATORY = 0x1;
+const SE_GROUP_ENABLED_BY_DEFAULT = 0x2;
+const SE_GROUP_ENABLED = 0x4;
+const SE_GROUP_OWNER = 0x8;
 export const SE_GROUP_INTEGRITY = 0x20;
-export const SE_GROUP_INTEGRITY_ENABLED = 0x40;
+const SE_GROUP_INTEGRITY_ENABLED = 0x40;
 export const SE_GROUP_LOGON_ID = 0xc0000000;
 
 /** A group of a token (`SID_AND_ATTRIBUTES`). */
@@ -130,7 +130,7 @@ export function SeTokenObjectType(k: Kernel): ObjectType {
 const TOKEN_POOL_BYTES = 1024;
 
 /** Makes a token with one reference, the caller's. */
-export function SeCreateToken(k: Kernel, contents: TokenContents): NtResult<Token> {
+function SeCreateToken(k: Kernel, contents: TokenContents): NtResult<Token> {
   const ids = { token: ExAllocateLocallyUniqueId(k), source: ExAllocateLocallyUniqueId(k) };
   const token = new Token(newObjectId(k), ids, contents);
   const status = ObCreateObject(k, SeTokenObjectType(k), token, { poolBytes: TOKEN_POOL_BYTES });

@@ -1,4 +1,4 @@
-/** The services of tokens. */
+/** The services of tokens: open those of processes and threads, query, adjust, duplicate. */
 import { PROCESS_QUERY_INFORMATION, THREAD_QUERY_INFORMATION } from "../abi/ps.ts";
 import {
   failure,

@@ -17,7 +17,7 @@ import type { ExceptionRecord } from "../../ke/usermode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { NtClose } from "../../ob/close.ts";
 import { NtCreateEvent, NtResetEvent, NtSetEvent } from "../../ob/exobjects/event.ts";
-import { NtCreateMutant, NtQueryMutant, NtReleaseMutant } from "../../ob/exobjects/mutant.ts";
+import { type MutantInformation, NtCreateMutant, NtQueryMutant, NtReleaseMutant } from "../../ob/exobjects/mutant.ts";
 import { NtCreateSemaphore, NtReleaseSemaphore } from "../../ob/exobjects/semaphore.ts";
 import type { InsertedObject } from "../../ob/insert.ts";
 import { ObInsertObject } from "../../ob/insert.ts";
@@ -221,8 +221,50 @@ function* queryProcess(k: Kernel, handle: number): Blocking<NtResult<ScriptInfor
   return success({ exitStatus, signaled: signalState !== 0, pid, tid: 0 });
 }
 
+/** The system services as scripts see them. Handles are numbers, times are 100 ns from now, null means for ever. */
+export interface ScriptServices {
+  readonly NtClose: (handle: number) => Script<NtStatus>;
+  readonly NtCreateEvent: (type: "notification" | "synchronization", name?: string | null) => Script<NtResult<number>>;
+  readonly NtSetEvent: (handle: number) => Script<NtResult<number>>;
+  readonly NtResetEvent: (handle: number) => Script<NtResult<number>>;
+  readonly NtCreateMutant: (initialOwner: boolean, name?: string | null) => Script<NtResult<number>>;
+  readonly NtReleaseMutant: (handle: number) => Script<NtResult<number>>;
+  readonly NtQueryMutant: (handle: number) => Script<NtResult<MutantInformation>>;
+  readonly NtCreateSemaphore: (initial: number, maximum: number) => Script<NtResult<number>>;
+  readonly NtReleaseSemaphore: (handle: number, count: number) => Script<NtResult<number>>;
+  readonly NtWaitForSingleObject: (handle: number, alertable?: boolean, timeout100ns?: number | null) => Script<NtStatus>;
+  readonly NtWaitForMultipleObjects: (handles: readonly number[], type: "all" | "any", alertable?: boolean, timeout100ns?: number | null) => Script<NtStatus>;
+  readonly NtDelayExecution: (alertable: boolean, interval100ns: number | null) => Script<NtStatus>;
+  readonly NtYieldExecution: () => Script<NtStatus>;
+  readonly NtTestAlert: () => Script<NtStatus>;
+  readonly NtAlertThread: (handle: number) => Script<NtStatus>;
+  readonly NtAlertThreadByThreadId: (tid: number) => Script<NtStatus>;
+  readonly NtWaitForAlertByThreadId: (timeout100ns?: number | null) => Script<NtStatus>;
+  readonly NtSuspendThread: (handle: number) => Script<NtResult<number>>;
+  readonly NtResumeThread: (handle: number) => Script<NtResult<number>>;
+  readonly NtSuspendProcess: (handle: number) => Script<NtStatus>;
+  readonly NtResumeProcess: (handle: number) => Script<NtStatus>;
+  readonly NtQueueApcThread: (handle: number, script: ScriptApc, context?: unknown) => Script<NtStatus>;
+  readonly NtTerminateProcess: (handle: number, status: number) => Script<NtStatus>;
+  readonly NtTerminateThread: (handle: number, status: number) => Script<NtStatus>;
+  readonly NtOpenProcess: (pid: number, desiredAccess?: number) => Script<NtResult<number>>;
+  readonly NtOpenThread: (tid: number, desiredAccess?: number) => Script<NtResult<number>>;
+  readonly NtCreateThread: (program: ScriptProgram, options?: ScriptThreadOptions) => Script<NtResult<ScriptChild>>;
+  readonly NtCreateProcess: (name: string, program: ScriptProgram | null, options?: {
+      readonly suspended?: boolean;
+      readonly inheritHandles?: boolean;
+  }) => Script<NtResult<ScriptChild & {
+      readonly thread: number;
+  }>>;
+  readonly NtRaiseException: (code: number) => Script<NtStatus>;
+  readonly queryThread: (handle: number) => Script<NtResult<ScriptInformation>>;
+  readonly queryProcess: (handle: number) => Script<NtResult<ScriptInformation>>;
+  /** Runs any routine of the kernel as if it were a system service; for tests and drivers. */
+  readonly call: <R>(routine: (k: Kernel) => R | Blocking<R>) => Script<R>;
+}
+
 /** The services, by their names; what has no NT name is a convenience over several. */
-export const nt = {
+export const nt: ScriptServices = {
   NtClose: service("NtClose", NtClose),
   NtCreateEvent: service("NtCreateEvent", (k, type: "notification" | "synchronization", name: string | null = null) =>
     handleOf(NtCreateEvent(k, EVENT_ALL_ACCESS, openNamed(name), type, false)),
@@ -282,5 +324,5 @@ export const nt = {
   queryProcess: service("NtQueryInformationProcess", queryProcess),
   /** Runs any routine of the kernel as if it were a system service; for tests and drivers. */
   call: <R>(routine: (k: Kernel) => R | Blocking<R>): Script<R> => service("call", routine)(),
-} as const;
+};
 

@@ -3,7 +3,9 @@ import { addProcessExitAudit, SeAuditProcessExit, SeDetailedAuditingWithToken } 
 import { ALL_PRIVILEGES, Privilege, SeSinglePrivilegeCheck } from "../../../src/se/privilege.ts";
 import { sidToString, WellKnownSid } from "../../../src/se/sid.ts";
 import { SeCreateSystemToken, SeDuplicateToken, TokenImpersonation } from "../../../src/se/token.ts";
+import type { NtResult } from "../../../src/abi/status.ts";
 import {
+  type AdjustedPrivileges,
   NtAdjustPrivilegesToken,
   NtDuplicateToken,
   NtOpenProcessToken,
@@ -119,7 +121,7 @@ it("enabling a privilege says what it was, and lets its holder use it", () => {
 it("a privilege that the token lacks is reported, and a removed one is lacking", () => {
   const answers = inThread(ioKernel(), function* (k) {
     const handle = yield* token(k);
-    const adjust = (low: number, attributes: number) =>
+    const adjust = (low: number, attributes: number): Blocking<NtResult<AdjustedPrivileges>> =>
       NtAdjustPrivilegesToken(k, handle, { disableAll: false, privileges: [{ luid: luid(low), attributes }] });
     const lacking = valueOf(yield* adjust(7, 2)).status;
     yield* adjust(Privilege.Debug, 4);
