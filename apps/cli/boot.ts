@@ -52,11 +52,9 @@ export async function boot(
 function machineOptions(
   options: RunOptions,
   streams: GuestStreams,
-): Omit<MachineOptions, "environment" | "processor" | "stdin"> & { readonly seed: number } {
+): Omit<MachineOptions, "environment" | "processor" | "stdin"> {
   return {
-    seed: options.seed,
     processors: options.processors,
-    errata: options.errata,
     ...(options.memoryMiB === null ? {} : { memoryBytes: options.memoryMiB * 2 ** 20 }),
     limits: limitsOf(options),
     stdout: streams.stdout,

@@ -89,7 +89,7 @@ Examples:
   rundown run --timeout 10s --fail-on leak server.exe -- --port 80
   rundown run --mount ./data:D: --cwd D:\\ tool.exe -- D:\\in.txt
   rundown run --json - app.exe | jq .processes
-  rundown run --errata D02 --cpus 2 --seed 7 race.exe
+  rundown run --cpus 2 race.exe
 
 Ctrl-C stops the program and still prints the report; a second Ctrl-C ends rundown at once.
 What a first run needs and lacks (the Windows DLLs) is fetched by itself.

@@ -43,12 +43,13 @@ export async function drive(machine: Runnable, options: DriveOptions): Promise<D
   const timer = new SliceTimer(options.clock);
   for (;;) {
     const end = machine.run({ turns: Number.MAX_SAFE_INTEGER, stop: timer.begin() });
+    // Whoever sees the first output of a run that lasts can be sure that a signal will be heard.
+    if (end === null) options.interruption.listen();
     const nobodyReads = options.afterSlice();
     if (end !== null) {
       options.interruption.ignore();
       return { end, stopped: null };
     }
-    options.interruption.listen();
     await options.pause();
     const stopped = reasonToStop(options, nobodyReads, options.clock() - start);
     if (stopped === null) continue;

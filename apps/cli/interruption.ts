@@ -7,8 +7,12 @@
  */
 import { ExitStatus } from "./exitstatus.ts";
 
-const SIGNALS = { SIGINT: ExitStatus.Interrupted, SIGTERM: ExitStatus.Terminated, SIGHUP: ExitStatus.HungUp } as const;
-type StopSignal = keyof typeof SIGNALS;
+type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+const SIGNALS: Readonly<Record<StopSignal, number>> = {
+  SIGINT: ExitStatus.Interrupted,
+  SIGTERM: ExitStatus.Terminated,
+  SIGHUP: ExitStatus.HungUp,
+};
 const NAMES: readonly StopSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /** The part of `process` that delivers signals. */

@@ -8,7 +8,6 @@ import {
   parseChoices,
   parseCount,
   parseDuration,
-  parseErrata,
   parseMount,
   parseVariable,
   parseWhole,
@@ -25,7 +24,6 @@ export interface RunOptions {
   arguments: readonly string[];
   json: string | null;
   trace: string | null;
-  seed: number;
   processors: number;
   memoryMiB: number | null;
   maximumInstructions: number | null;
@@ -40,7 +38,6 @@ export interface RunOptions {
   windowsDirectory: string | undefined;
   userMode: (typeof USER_MODES)[number];
   processor: (typeof PROCESSORS)[number];
-  readonly errata: string[];
   readonly failOn: Set<ForbiddenFinding>;
   setup: boolean;
   quiet: boolean;
@@ -54,7 +51,6 @@ export function defaultRunOptions(): RunOptions {
     arguments: [],
     json: null,
     trace: null,
-    seed: 0,
     processors: 1,
     memoryMiB: null,
     maximumInstructions: null,
@@ -69,7 +65,6 @@ export function defaultRunOptions(): RunOptions {
     windowsDirectory: undefined,
     userMode: "auto",
     processor: "auto",
-    errata: [],
     failOn: new Set<ForbiddenFinding>(),
     setup: true,
     quiet: false,
@@ -151,12 +146,6 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     apply: (options, text) => (options.processors = parseWhole(text, { least: 1, most: 32 })),
   },
   {
-    long: "--seed",
-    value: "N",
-    help: "seed of everything that is random to the program (0)",
-    apply: (options, text) => (options.seed = parseWhole(text, { least: 0, most: 0xffffffff })),
-  },
-  {
     long: "--mount",
     value: "HOST:GUEST[:ro]",
     help: "show a folder of this machine to the program: ./data:D: or ./src:C:\\src:ro",
@@ -196,12 +185,6 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     value: "KIND",
     help: `how instructions are executed: ${PROCESSORS.join(", ")}`,
     apply: (options, text) => (options.processor = parseChoice(text, PROCESSORS)),
-  },
-  {
-    long: "--errata",
-    value: "IDS",
-    help: "reproduce these defects of the original kernel: D02,D17",
-    apply: (options, text) => void options.errata.push(...parseErrata(text)),
   },
   {
     long: "--fail-on",

@@ -111,7 +111,8 @@ function isDebug(section: Section | undefined): boolean {
 }
 
 function headersEnd(layout: Layout): number {
-  return layout.view.getUint32(layout.optionalHeader + 60, true);
+  const tableEnd = layout.sectionTable + layout.sections.length * SECTION_HEADER_BYTES;
+  return Math.max(tableEnd, layout.view.getUint32(layout.optionalHeader + 60, true));
 }
 
 function readDirectory(layout: Layout, index: number): { readonly address: number; readonly bytes: number } {

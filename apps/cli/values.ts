@@ -81,14 +81,6 @@ export function parseChoice<T extends string>(text: string, choices: readonly T[
   return found;
 }
 
-/** Comma-separated ids of errata. */
-export function parseErrata(text: string): readonly string[] {
-  const ids = text.split(",").map((id) => id.trim().toUpperCase());
-  if (!ids.every((id) => /^D\d\d[A-Z]?$/u.test(id)))
-    throw new UsageError("must be ids such as D02, separated by commas");
-  return ids;
-}
-
 /** Comma-separated choices. */
 export function parseChoices<T extends string>(text: string, choices: readonly T[]): readonly T[] {
   return text.split(",").map((part) => parseChoice(part.trim(), choices));

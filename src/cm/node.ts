@@ -7,6 +7,7 @@
 import { type NtStatus, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS } from "../abi/status.ts";
 import { KeQuerySystemTime } from "../ke/time.ts";
 import type { Kernel } from "../kernel.ts";
+import { NameTable } from "../io/nametable.ts";
 import { upcaseName } from "../ob/directory.ts";
 import { assert } from "../rtl/assert.ts";
 
@@ -14,6 +15,8 @@ import { assert } from "../rtl/assert.ts";
 const KEY_BYTES = 80;
 /** What a value costs besides its name and data. */
 const VALUE_BYTES = 24;
+/** Values of one key: working out their order again must stay cheap. */
+const MAXIMUM_VALUES = 16_384;
 
 export interface RegistryValue {
   readonly name: string;
@@ -29,10 +32,11 @@ export class RegistryKey {
   lastWriteTime: bigint;
   deleted = false;
   /** By upper-case name. */
-  readonly children: Map<string, RegistryKey> = new Map();
+  readonly children: NameTable<RegistryKey> = new NameTable();
   /** By upper-case name, in order of creation. */
   readonly values: Map<string, RegistryValue> = new Map();
-  #sorted: readonly RegistryKey[] | null = null;
+  /** The keys of {@link values}; null when it has to be worked out again. */
+  #valueOrder: readonly string[] | null = null;
 
   constructor(init: {
     readonly name: string;
@@ -49,21 +53,23 @@ export class RegistryKey {
   }
 
   child(name: string): RegistryKey | null {
-    return this.children.get(upcaseName(name)) ?? null;
+    return this.children.get(upcaseName(name));
   }
 
   value(name: string): RegistryValue | null {
     return this.values.get(upcaseName(name)) ?? null;
   }
 
-  /** The children in the order in which they are enumerated. */
-  sortedChildren(): readonly RegistryKey[] {
-    this.#sorted ??= [...this.children].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, key]) => key);
-    return this.#sorted;
+  /** The value at a place in the order of creation, or null behind the last. */
+  valueAt(index: number): RegistryValue | null {
+    this.#valueOrder ??= [...this.values.keys()];
+    const key = this.#valueOrder[index];
+    return key === undefined ? null : (this.values.get(key) ?? null);
   }
 
-  childrenChanged(): void {
-    this.#sorted = null;
+  /** Values came or went. */
+  valuesChanged(): void {
+    this.#valueOrder = null;
   }
 
   /** `\Registry\Machine\…`. */
@@ -88,7 +94,6 @@ export function addKey(
   const time = KeQuerySystemTime(k);
   const key = new RegistryKey({ name, parent, time, ...options });
   parent.children.set(upcaseName(name), key);
-  parent.childrenChanged();
   parent.lastWriteTime = time;
   return key;
 }
@@ -98,7 +103,6 @@ export function removeKey(k: Kernel, key: RegistryKey): void {
   const { parent } = key;
   assert(parent !== null && key.children.size === 0, "only a leaf below the root is removed");
   parent.children.delete(upcaseName(key.name));
-  parent.childrenChanged();
   parent.lastWriteTime = KeQuerySystemTime(k);
   for (const value of key.values.values()) chargeRegistry(k, -valueCost(value));
   key.values.clear();
@@ -110,11 +114,13 @@ export function removeKey(k: Kernel, key: RegistryKey): void {
 /** Sets a value, replacing one of that name. @returns INSUFFICIENT_RESOURCES beyond the quota */
 export function setValue(k: Kernel, key: RegistryKey, value: RegistryValue): NtStatus {
   const before = key.value(value.name);
+  if (before === null && key.values.size >= MAXIMUM_VALUES) return STATUS_INSUFFICIENT_RESOURCES;
   const growth = valueCost(value) - (before === null ? 0 : valueCost(before));
   if (!chargeRegistry(k, growth)) return STATUS_INSUFFICIENT_RESOURCES;
   // A value that is set again keeps its place and its spelling.
   const stored = before === null ? value : { ...value, name: before.name };
   key.values.set(upcaseName(value.name), stored);
+  if (before === null) key.valuesChanged();
   key.lastWriteTime = KeQuerySystemTime(k);
   return STATUS_SUCCESS;
 }
@@ -124,6 +130,7 @@ export function deleteValue(k: Kernel, key: RegistryKey, name: string): boolean 
   const value = key.value(name);
   if (value === null) return false;
   key.values.delete(upcaseName(name));
+  key.valuesChanged();
   chargeRegistry(k, -valueCost(value));
   key.lastWriteTime = KeQuerySystemTime(k);
   return true;

@@ -154,7 +154,7 @@ export function NtEnumerateValueKey(
   query: RegistryQuery,
 ): Blocking<NtResult<RegistryQueryResult>> {
   return onKey(k, handle, KEY_QUERY_VALUE, (key) => {
-    const value = nth(key.values.values(), index);
+    const value = key.valueAt(index);
     return value === null ? failure(STATUS_NO_MORE_ENTRIES) : answer(valueInformation(value, query), query);
   });
 }
@@ -167,8 +167,8 @@ export function NtEnumerateKey(
   query: RegistryQuery,
 ): Blocking<NtResult<RegistryQueryResult>> {
   return onKey(k, handle, KEY_ENUMERATE_SUB_KEYS, (key) => {
-    const child = key.sortedChildren()[index];
-    return child === undefined ? failure(STATUS_NO_MORE_ENTRIES) : answer(keyInformation(child, query), query);
+    const child = key.children.at(index);
+    return child === null ? failure(STATUS_NO_MORE_ENTRIES) : answer(keyInformation(child, query), query);
   });
 }
 
@@ -186,12 +186,6 @@ function answer(information: NtResult<KeyInformation>, query: RegistryQuery): Nt
     return success({ status: STATUS_BUFFER_TOO_SMALL, bytes: new Uint8Array(0), resultLength });
   }
   return success({ status: STATUS_BUFFER_OVERFLOW, bytes: bytes.slice(0, query.length), resultLength });
-}
-
-function nth<T>(items: Iterable<T>, index: number): T | null {
-  let at = 0;
-  for (const item of items) if (at++ === index) return item;
-  return null;
 }
 
 function onKey<R>(

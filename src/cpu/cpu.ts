@@ -116,7 +116,8 @@ export function createCpu(module: WasmModule, options: CpuOptions): Cpu {
 const FLAG_TRAP = 0x100;
 /** What ring 3 may have in EFLAGS: ID, AC, NT, OF, DF, SF, ZF, AF, PF, CF. */
 const EFLAGS_USER = 0x244cd5;
-const DEFAULT_JIT_AFTER = 5_000_000;
+/** Switching the compiler on costs as much as interpreting some four million instructions. */
+const DEFAULT_JIT_AFTER = 2_000_000;
 const MAX_RUN = 0x4000_0000;
 
 class V86Cpu implements Cpu {

@@ -22,6 +22,7 @@ import { bytesSource } from "./bytes.ts";
 import { createImageSection, type Library } from "./library.ts";
 import { encodeParameters, parameterBytes, type ProcessParameters } from "./parameters.ts";
 import { PROCESS_PARAMETERS } from "../abi/peb.ts";
+import { importNamesOf } from "./x86/importnames.ts";
 import { furnishUserThread, type X86Guest } from "./x86/threads.ts";
 import { writeSystemCallStubs } from "./x86/stubs.ts";
 
@@ -68,6 +69,7 @@ function* fillProcess(k: Kernel, guest: X86Guest, process: EProcess, plan: Proce
   const image = mapImage(k, process, plan.section);
   if (!image.ok) return image.status;
   process.sectionBaseAddress = image.value.base;
+  guest.machine.imports.set(process.pid, importNamesOf(plan.library));
   const { pe } = plan.library;
   const peb = MmCreatePeb(k, process, {
     imageBase: image.value.base,

@@ -17,8 +17,11 @@ import type { FileObject } from "./file.ts";
 import { IoSetCancelRoutine, type Irp } from "./irp.ts";
 import { STATUS_FILE_LOCK_CONFLICT, STATUS_LOCK_NOT_GRANTED, STATUS_RANGE_NOT_LOCKED } from "./status.ts";
 
-const TAG_LOCK = "FLli";
+const TAG_LOCK = "FLck";
 const LOCK_POOL_BYTES = 0x38;
+/** Of one file. Looking through all of them must stay cheap, whatever a guest is up to. */
+const MAXIMUM_LOCKS = 8192;
+const MAXIMUM_WAITERS = 256;
 
 /** A range and who asks for it. Ranges may end beyond any file. */
 export interface LockRange {
@@ -51,6 +54,7 @@ export class ByteRangeLocks {
   lock(k: Kernel, request: LockRequest, irp: Irp): NtStatus {
     if (!this.#conflicts(request)) return this.#take(k, request);
     if (request.failImmediately) return STATUS_LOCK_NOT_GRANTED;
+    if (this.#waiting.length >= MAXIMUM_WAITERS) return STATUS_INSUFFICIENT_RESOURCES;
     this.#waiting.push({ request, irp });
     IoSetCancelRoutine(irp, () => {
       this.#waiting = this.#waiting.filter((waiter) => waiter.irp !== irp);
@@ -97,7 +101,8 @@ export class ByteRangeLocks {
   }
 
   #take(k: Kernel, request: LockRequest): NtStatus {
-    const block = ExAllocatePoolWithTag(k, LOCK_POOL_BYTES, TAG_LOCK);
+    const room = this.#held.length < MAXIMUM_LOCKS;
+    const block = room ? ExAllocatePoolWithTag(k, LOCK_POOL_BYTES, TAG_LOCK) : null;
     if (block === null) return STATUS_INSUFFICIENT_RESOURCES;
     this.#held.push({ ...request, block });
     return STATUS_SUCCESS;

@@ -83,23 +83,25 @@ export class MemoryContent implements FileContent {
 
 /** Bytes that are given and never change: system files, the program itself. They are not copied. */
 export class FixedContent implements FileContent {
-  readonly #bytes: Uint8Array;
+  #bytes: Uint8Array | (() => Uint8Array);
 
-  constructor(bytes: Uint8Array) {
+  /** @param bytes or how to get them when they are first needed */
+  constructor(bytes: Uint8Array | (() => Uint8Array)) {
     this.#bytes = bytes;
   }
 
   get length(): number {
-    return this.#bytes.length;
+    return this.bytes.length;
   }
 
   /** The bytes themselves, which the caller must not change. */
   get bytes(): Uint8Array {
+    if (typeof this.#bytes === "function") this.#bytes = this.#bytes();
     return this.#bytes;
   }
 
   read(offset: number, target: Uint8Array): number {
-    return copyOut(this.#bytes, offset, target);
+    return copyOut(this.bytes, offset, target);
   }
 
   write(): NtStatus {

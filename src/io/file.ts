@@ -39,9 +39,9 @@ export class FileObject extends ObjectBody {
   cleanedUp = false;
   /** What a wait for the file waits for: set while no request is under way. */
   readonly event: KEvent;
-  /** Serialises the requests of a synchronous file: whoever finds `busy` waits for the event. */
+  /** Serialises the requests of a synchronous file: whoever finds `busy` waits for the event, and makes it first. */
   busy = false;
-  readonly lock: KEvent;
+  lock: KEvent | null = null;
   completion: CompletionContext | null = null;
   /** `FileIoCompletionNotificationInformation`. */
   notificationFlags = 0;
@@ -57,7 +57,6 @@ export class FileObject extends ObjectBody {
     this.options = init.options;
     this.access = init.access;
     this.event = new KEvent(newObjectId(k), DispatcherType.EventNotification, 1);
-    this.lock = new KEvent(newObjectId(k), DispatcherType.EventSynchronization, 0);
   }
 
   /** Whether requests wait for their end before they return (`FO_SYNCHRONOUS_IO`). */

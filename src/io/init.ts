@@ -155,7 +155,7 @@ export function IoAddFiles(
   k: Kernel,
   volume: Volume,
   path: string,
-  files: Iterable<readonly [string, Uint8Array]>,
+  files: Iterable<readonly [string, Uint8Array | (() => Uint8Array)]>,
 ): NtStatus {
   const directory = IoMakeDirectory(k, volume, path);
   if (directory === null || directory.childMount !== null) return STATUS_OBJECT_NAME_INVALID;

@@ -13,6 +13,7 @@ import { type ByteAccount, type FileContent, HostContent, MemoryContent } from "
 import type { HostDirectory } from "./hostdirectory.ts";
 import type { ByteRangeLocks } from "./bytelocks.ts";
 import { isValidComponent } from "./name.ts";
+import { NameTable } from "./nametable.ts";
 import { ShareAccess } from "./share.ts";
 import type { Volume } from "./volume.ts";
 
@@ -118,9 +119,7 @@ function bindingOf(file: FsFile): ConstructorParameters<typeof HostContent>[0] {
 
 export class FsDirectory extends FsNode {
   /** Null until a mounted directory is first looked at. */
-  #children: Map<string, FsNode> | null = null;
-  /** The children in the order in which a query lists them; null when it has to be worked out again. */
-  #sorted: readonly FsNode[] | null = null;
+  #children: NameTable<FsNode> | null = null;
   /** Set on the directory where a mount begins. */
   #ownMount: HostMount | null = null;
 
@@ -150,22 +149,20 @@ export class FsDirectory extends FsNode {
   }
 
   get(name: string): FsNode | null {
-    return this.#load().get(upcaseName(name)) ?? null;
+    return this.#load().get(upcaseName(name));
   }
 
   add(node: FsNode): void {
     const children = this.#load();
     const key = upcaseName(node.name);
-    assert(!children.has(key), "a directory holds each name once");
+    assert(children.get(key) === null, "a directory holds each name once");
     children.set(key, node);
     node.parent = this;
-    this.#sorted = null;
   }
 
   delete(node: FsNode): void {
     const removed = this.#load().delete(upcaseName(node.name));
     assert(removed, "a node is taken out of the directory that holds it");
-    this.#sorted = null;
   }
 
   get isEmpty(): boolean {
@@ -174,24 +171,23 @@ export class FsDirectory extends FsNode {
 
   /** The children, sorted by upcased name. */
   list(): readonly FsNode[] {
-    this.#sorted ??= [...this.#load()].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, node]) => node);
-    return this.#sorted;
+    return this.#load().list();
   }
 
-  #load(): Map<string, FsNode> {
+  #load(): NameTable<FsNode> {
     if (this.#children !== null) return this.#children;
-    this.#children = new Map();
+    this.#children = new NameTable();
     const mount = this.childMount;
     if (mount !== null) this.#loadFromHost(mount, this.#children);
     return this.#children;
   }
 
   /** Names that Windows could not have, and all but the first of those that differ in case only, stay invisible. */
-  #loadFromHost(mount: HostMount, children: Map<string, FsNode>): void {
+  #loadFromHost(mount: HostMount, children: NameTable<FsNode>): void {
     const entries = mount.directory.list(hostPathOf(this)) ?? [];
     for (const entry of entries) {
       const key = upcaseName(entry.name);
-      if (!isValidComponent(entry.name) || children.has(key)) continue;
+      if (!isValidComponent(entry.name) || children.get(key) !== null) continue;
       if (!this.volume.chargeNode()) return;
       const init: NodeInit = { volume: this.volume, name: entry.name, parent: this, mount, time: this.times.creation };
       const node = entry.kind === "file" ? new FsFile(init, null, entry.size) : new FsDirectory(init);

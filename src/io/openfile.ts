@@ -110,7 +110,7 @@ function* openAt(k: Kernel, start: OpenStart, packet: OpenPacket): Blocking<NtRe
 /** Opens something that is no file: a device, or a volume as a whole. */
 function* openDevice(k: Kernel, start: OpenStart, packet: OpenPacket): Blocking<NtResult<FileObject>> {
   if ((packet.request.options & FILE_DIRECTORY_FILE) !== 0) return failure(STATUS_NOT_A_DIRECTORY);
-  const file = new FileObject(k, { ...start, node: null, fileName: start.path, options: packet.request.options });
+  const file = newFile(k, start, packet.request.options);
   const status = ObCreateObject(k, IoFileObjectType(k), file);
   if (!NT_SUCCESS(status)) return failure(status);
   const created = start.device.dispatch.create?.(k, file) ?? STATUS_SUCCESS;
@@ -225,7 +225,7 @@ function* openNew(
   if (kind === "file" && missing.trailing) return failure(STATUS_OBJECT_NAME_INVALID);
   const readOnly = (fileAttributes & FILE_ATTRIBUTE_READONLY) !== 0;
   if (readOnly && (request.options & FILE_DELETE_ON_CLOSE) !== 0) return failure(STATUS_CANNOT_DELETE);
-  const file = new FileObject(k, { ...start, node: null, fileName: start.path, options: request.options });
+  const file = newFile(k, start, request.options);
   const status = ObCreateObject(k, IoFileObjectType(k), file);
   if (!NT_SUCCESS(status)) return failure(status);
   const created = fsCreate(k, directory, name, { kind, attributes: fileAttributes });
@@ -245,11 +245,16 @@ function makeFile(
   node: FsNode,
   how: { readonly request: OpenRequest; readonly sharing: Sharing | null },
 ): NtResult<FileObject> {
-  const file = new FileObject(k, { ...start, node: null, fileName: start.path, options: how.request.options });
+  const file = newFile(k, start, how.request.options);
   const status = ObCreateObject(k, IoFileObjectType(k), file);
   if (!NT_SUCCESS(status)) return failure(status);
   attachNode(file, node, how.sharing);
   return success(file);
+}
+
+/** A file object that is an open of nothing yet. */
+function newFile(k: Kernel, { device, path, access }: OpenStart, options: number): FileObject {
+  return new FileObject(k, { device, node: null, fileName: path, options, access });
 }
 
 /** From here on the file object counts as one open of the node. */

@@ -15,7 +15,7 @@ import {
   STATUS_USER_APC,
 } from "../abi/status.ts";
 import { KeGetCurrentThread, KeGetPreviousMode } from "../ke/current.ts";
-import { KeResetEvent, KeSetEvent } from "../ke/event.ts";
+import { KeInitializeEvent, KeResetEvent, KeSetEvent } from "../ke/event.ts";
 import type { KEvent } from "../ke/objects.ts";
 import { KeDelayExecutionThread, KeWaitForSingleObject } from "../ke/wait.ts";
 import type { Kernel } from "../kernel.ts";
@@ -168,6 +168,7 @@ export function* withFileLock(
 function* acquireFileLock(k: Kernel, file: FileObject, mode: ProcessorMode): Blocking<NtStatus> {
   while (file.busy) {
     const options = { reason: WaitReason.Executive, mode, alertable: file.alertable, timeout100ns: null };
+    file.lock ??= KeInitializeEvent(k, "synchronization", false);
     const status = yield* KeWaitForSingleObject(k, file.lock, options);
     if (status !== STATUS_SUCCESS) return status;
   }
@@ -177,5 +178,5 @@ function* acquireFileLock(k: Kernel, file: FileObject, mode: ProcessorMode): Blo
 
 function releaseFileLock(k: Kernel, file: FileObject): void {
   file.busy = false;
-  KeSetEvent(k, file.lock, 0);
+  if (file.lock !== null) KeSetEvent(k, file.lock, 0);
 }

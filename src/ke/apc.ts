@@ -261,5 +261,4 @@ export function KeTestAlertThread(thread: KThread, mode: ProcessorMode): boolean
 }
 
 /** A kernel routine that has nothing to do. */
-// eslint-disable-next-line require-yield
 export function* noKernelRoutine(): Blocking<void> {}

@@ -1,4 +1,4 @@
-/** Who runs now. */
+/** Who runs now: the current thread of the current processor, its process, and its previous mode. */
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
 import type { KProcess, KThread } from "./objects.ts";

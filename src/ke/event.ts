@@ -1,4 +1,4 @@
-/** Events. */
+/** Event objects: the simplest thing that one thread can wait for and another can signal. */
 import { DispatcherType } from "../abi/ke.ts";
 import type { Kernel } from "../kernel.ts";
 import { newObjectId } from "../sim/identity.ts";

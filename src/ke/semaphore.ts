@@ -1,4 +1,4 @@
-/** Semaphores. */
+/** Semaphore objects: a count that waits take from and releases add to, up to a limit. */
 import { type NtResult, failure, STATUS_SEMAPHORE_LIMIT_EXCEEDED, success } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
 import { newObjectId } from "../sim/identity.ts";

@@ -1,6 +1,7 @@
 /** The dispatcher's state: the processors, the ready queues, the clock, and the table of calls into later layers. */
 import { type Irql, PASSIVE_LEVEL } from "../abi/ke.ts";
 import type { Kernel } from "../kernel.ts";
+import { assert } from "../rtl/assert.ts";
 import { type ListEntry, listHead } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import type { KThread, TimerEntry } from "./objects.ts";
@@ -96,9 +97,7 @@ export interface KeOptions {
 const DEFAULT_QUANTUM_NS = 20_000;
 
 function unset(name: string): () => never {
-  return () => {
-    throw new Error(`the machine was booted without ${name}`);
-  };
+  return () => assert(false, `a machine is booted with ${name}`) as never;
 }
 
 export function createKeState(options: KeOptions): KeState {

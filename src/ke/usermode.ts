@@ -26,6 +26,14 @@ export interface UserApc {
   readonly argument2: unknown;
 }
 
+/** Where a system call came from. */
+export interface Caller {
+  /** Return address in the program, or 0 if unknown. */
+  readonly address: number;
+  /** The library routine that the program called there, if it is known. */
+  readonly api?: string;
+}
+
 /** What a stay in user mode ended with. */
 export type UserExit = "quantum" | "system-call" | "exception";
 
@@ -41,6 +49,6 @@ export interface UserContext {
   enterApc(k: Kernel, thread: KThread, apc: UserApc): NtStatus;
   /** Arranges that the next `run` starts in the user exception dispatcher. Fails if the user stack is not usable. */
   enterException(k: Kernel, thread: KThread, record: ExceptionRecord): NtStatus;
-  /** Return address of the system call in progress, for death certificates; 0 if unknown. */
-  callerAddress(k: Kernel, thread: KThread): number;
+  /** Who made the system call in progress, for death certificates. */
+  caller(k: Kernel, thread: KThread): Caller;
 }

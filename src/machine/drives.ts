@@ -13,11 +13,12 @@ const SYSTEM_DIRECTORY = "\\windows\\system32";
 
 /** Connects the standard handles. */
 export function connectStreams(k: Kernel, options: MachineOptions): void {
-  let input: Uint8Array | null = options.stdin ?? null;
+  let asked = false;
   IoCreateStandardStreams(k, {
+    // The host may have to wait for its input, so it is asked only when the guest reads.
     input: () => {
-      const bytes = input;
-      input = null;
+      const bytes = asked ? null : (options.stdin ?? null);
+      asked = true;
       return bytes === null || bytes.length === 0 ? null : bytes;
     },
     output: options.stdout ?? (() => {}),
@@ -33,12 +34,17 @@ export function fillDrives(
   mounts: readonly MachineMount[],
 ): void {
   const system = IoCreateVolume(k, { letter: "C", label: "System" });
-  const files = [...environment.files];
+  const files = [...environment.files.keys()].map((name) => [name, () => fileOf(environment, name)] as const);
   assert(NT_SUCCESS(IoAddFiles(k, system, SYSTEM_DIRECTORY, files)), "the system's files have good names");
   assert(NT_SUCCESS(IoAddFiles(k, system, "\\app", [[program.name, program.bytes]])), "the program has a good name");
   IoMakeDirectory(k, system, "\\windows\\temp");
   const drives = new Map<string, Volume>([["C", system]]);
   for (const mount of mounts) addMount(k, drives, mount);
+}
+
+/** Read when the guest opens it: a folder of DLLs may hold hundreds that no program needs. */
+function fileOf(environment: Environment, name: string): Uint8Array {
+  return environment.files.get(name) ?? new Uint8Array(0);
 }
 
 function addMount(k: Kernel, drives: Map<string, Volume>, mount: MachineMount): void {

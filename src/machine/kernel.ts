@@ -2,6 +2,7 @@
  * Boot: builds a kernel, layer by layer, and its System process. Nothing runs yet. A boot takes well under a tenth of a
  * millisecond, so whoever explores schedules boots a fresh kernel for each.
  */
+import { PAGE_SIZE } from "../abi/mm.ts";
 import type { GuestRam } from "../abi/processor.ts";
 import { CT_SYSTEM_THREAD } from "../abi/ps.ts";
 import { createCmState } from "../cm/state.ts";
@@ -11,7 +12,7 @@ import { createKeState, type KeOptions } from "../ke/state.ts";
 import type { Kernel } from "../kernel.ts";
 import { createLpcState, type LpcState } from "../lpc/state.ts";
 import { createPortType } from "../lpc/init.ts";
-import { createMmState } from "../mm/state.ts";
+import { createMmState, type MmOptions } from "../mm/state.ts";
 import { MmInitSystem } from "../mm/init.ts";
 import { createNtState } from "../nt/state.ts";
 import { KiUserModeLoop } from "../nt/usermode.ts";
@@ -55,7 +56,7 @@ export function bootKernel(options: KernelOptions = {}): BootedKernel {
     ex: createExState(options.ex),
     ob: createObState(sim),
     se: createSeState(),
-    mm: createMmState({ ram: options.ram ?? null }),
+    mm: createMmState(memoryOf(options.ram ?? null)),
     io: createIoState(options.io),
     cm: createCmState(),
     // These two hold object types, which the object manager must make first.
@@ -75,6 +76,15 @@ export function bootKernel(options: KernelOptions = {}): BootedKernel {
   k.ke.upcalls.swapAddressSpace = swapAddressSpace;
   const call = createSystemProcess(k);
   return { kernel: k, call };
+}
+
+/** An eighth of memory is kept for what is not charged: page tables, and pages of files. */
+const CHARGEABLE_SHARE = 7 / 8;
+
+function memoryOf(ram: GuestRam | null): MmOptions {
+  if (ram === null) return { ram };
+  const frames = ram.byteLength / PAGE_SIZE - ram.firstFreeFrame;
+  return { ram, commitLimitPages: Math.floor(frames * CHARGEABLE_SHARE) };
 }
 
 /** Makes the Idle and System processes. @returns how to call the kernel in the idle thread */

@@ -64,7 +64,8 @@ export interface Machine {
   readonly cpu: Cpu | null;
 }
 
-const DEFAULT_MEMORY_BYTES = 128 << 20;
+/** Untouched memory costs the host nothing. */
+const DEFAULT_MEMORY_BYTES = 256 << 20;
 
 export function createMachine(options: MachineOptions): Machine {
   return new MachineImplementation(options);
@@ -228,6 +229,7 @@ function connectGuest(k: Kernel, cpu: Cpu, environment: Environment): X86Guest {
     services: table,
     argumentOffset: environment.argumentOffset,
     entry: environment.entry,
+    imports: new Map(),
   };
   const guest: X86Guest = {
     machine,

@@ -15,7 +15,8 @@ export function buildWaitGraph(k: Kernel): WaitGraph {
     const { threadsProcess: process, tid } = thread;
     threads.push({ pid: process.pid, tid, name: thread.name === "" ? null : thread.name, waitsFor });
   }
-  return { threads, cycle: findCycle(threads) };
+  // The report finds the ring.
+  return { threads, cycle: [] };
 }
 
 function edgeTo(thread: EThread, object: DispatcherHeader): WaitGraphEdge {
@@ -43,22 +44,4 @@ function handleOf(thread: EThread, object: DispatcherHeader): number {
   const entries = thread.threadsProcess.objectTable?.entries ?? [];
   const index = entries.findIndex((entry) => entry.object === object);
   return index < 0 ? 0 : 4 * index;
-}
-
-/** A ring of threads, each waiting for something that the next one owns. */
-function findCycle(threads: readonly WaitGraphThread[]): number[] {
-  const next = new Map<number, number>();
-  for (const thread of threads) {
-    const owner = thread.waitsFor.find((edge) => edge.owner !== null)?.owner ?? null;
-    if (owner !== null) next.set(thread.tid, owner);
-  }
-  for (const start of next.keys()) {
-    const path: number[] = [];
-    for (let tid: number | undefined = start; tid !== undefined; tid = next.get(tid)) {
-      const seen = path.indexOf(tid);
-      if (seen >= 0) return path.slice(seen);
-      path.push(tid);
-    }
-  }
-  return [];
 }

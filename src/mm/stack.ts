@@ -40,6 +40,8 @@ export interface StackSizes {
 const DEFAULT_RESERVE = 0x100000;
 const DEFAULT_COMMIT = PAGE_SIZE;
 const STACK_PROTECTION = PAGE_READWRITE | CHARGED;
+/** Pages of a wholly committed stack that count against the commit limit: 64 KiB. */
+const CHARGED_STACK_PAGES = 16;
 
 /** Makes a stack.
  * @returns PROCESS_IS_TERMINATING; NO_MEMORY: no room; COMMITMENT_LIMIT, PAGEFILE_QUOTA: no commit
@@ -53,7 +55,7 @@ export function MmCreateUserStack(k: Kernel, process: MmProcess, sizes: StackSiz
   if (allocation === 0) return failure(STATUS_NO_MEMORY);
   const startPage = allocation >>> PAGE_SHIFT;
   const endPage = startPage + reserve;
-  const vad = new Vad({ startPage, endPage, protection: PAGE_READWRITE, runs: stackRuns(reserve, commit) });
+  const vad = new Vad({ startPage, endPage, protection: PAGE_READWRITE, runs: stackRuns(sizes, reserve, commit) });
   const charged = chargeCommit(k, process, space, chargedPages(vad, 0, reserve));
   if (charged !== STATUS_SUCCESS) return failure(charged);
   space.insert(vad);
@@ -80,11 +82,17 @@ function stackPages(process: MmProcess, sizes: StackSizes): { readonly reserve: 
   return { reserve: reserve / PAGE_SIZE, commit: Math.max(1, commit / PAGE_SIZE) };
 }
 
-function stackRuns(reserve: number, commit: number): PageRuns {
+function stackRuns(sizes: StackSizes, reserve: number, commit: number): PageRuns {
   const guard = reserve - commit - 1;
   const guardProtection = STACK_PROTECTION | PAGE_GUARD;
   // With a single page to spare, that page is the guard and the stack can't grow.
   if (guard === 0) return { ends: [1, reserve], values: [guardProtection, STACK_PROTECTION] };
+  // A stack that is committed whole is hardly ever used whole: what lies deep is not charged before it is touched.
+  if (sizes.commit === "all" && commit > CHARGED_STACK_PAGES) {
+    const shallow = reserve - CHARGED_STACK_PAGES;
+    const values = [RESERVED, guardProtection, PAGE_READWRITE, STACK_PROTECTION];
+    return { ends: [guard, guard + 1, shallow, reserve], values };
+  }
   return { ends: [guard, guard + 1, reserve], values: [RESERVED, guardProtection, STACK_PROTECTION] };
 }
 

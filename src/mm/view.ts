@@ -41,6 +41,7 @@ import {
 import type { Kernel } from "../kernel.ts";
 import { ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { emit } from "../sim/record.ts";
 import { highestAddress, MAXIMUM_ZERO_BITS, pageAlign } from "./addresses.ts";
 import type { AddressSpace } from "./space.ts";
 import { chargeCommit, returnCommit } from "./commit.ts";
@@ -89,7 +90,13 @@ export function MmMapViewOfSection(
   const space = process.addressSpace;
   if (space === null || space.deleted) return failure(STATUS_PROCESS_IS_TERMINATING);
   const { image } = section.segment;
-  return image === null ? mapData(k, process, space, section, args) : mapImage(k, process, space, section, args, image);
+  if (image === null) return mapData(k, process, space, section, args);
+  const mapped = mapImage(k, process, space, section, args, image);
+  if (mapped.ok) {
+    const { base, size } = mapped.value;
+    emit(k, { kind: "image-mapped", pid: process.pid, base, size, name: section.fileName });
+  }
+  return mapped;
 }
 
 /** Removes the view that `address` lies in.
@@ -102,7 +109,8 @@ export function* MmUnmapViewOfSection(k: Kernel, process: MmProcess, address: nu
   const vad = space.find(address);
   if (vad === null || vad.view === null) return STATUS_NOT_MAPPED_VIEW;
   if (vad.noChange) return STATUS_INVALID_PAGE_PROTECTION;
-  const { section } = vad.view;
+  const { section, segment } = vad.view;
+  if (segment.image !== null) emit(k, { kind: "image-unmapped", pid: process.pid, base: vad.startPage * PAGE_SIZE });
   removeVad(k, process, space, vad);
   // The last reference may run the section's delete procedure, and that of its file.
   yield* ObDereferenceObject(k, section);

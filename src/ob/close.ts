@@ -13,10 +13,9 @@ import { KeGetPreviousMode } from "../ke/current.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
-import type { ObjectBody } from "../rtl/body.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { trace } from "../sim/record.ts";
-import { handlesOf, headerOf, removeHolder } from "./header.ts";
+import { handlesOf, headerOf, type ObjectHeader, removeHolder } from "./header.ts";
 import { tableOf } from "./handle.ts";
 import { ObpDeleteNameCheck } from "./name.ts";
 import { currentObProcess, type ObProcess } from "./process.ts";
@@ -79,29 +78,24 @@ export function* closeEntry(
   if (k.sim.trace !== null) {
     trace(k, { kind: "handle", act: "close", pid: process.pid, handle, object: object.id, type: type.name });
   }
-  yield* ObpDecrementHandleCount(k, process, object, grantedAccess);
+  const header = headerOf(object);
+  const processCount = handlesOf(header, process);
+  const systemCount = header.handleCount;
+  ObpDecrementHandleCount(header, process);
+  // The object stays until the end, because the handle's reference is dropped last.
+  if (type.closeProcedure !== null) {
+    yield* type.closeProcedure(k, process, object, grantedAccess, processCount, systemCount);
+  }
+  if (header.name !== null) yield* ObpDeleteNameCheck(k, object);
   if (!dropReference(object)) yield* ObDereferenceObject(k, object);
   return STATUS_SUCCESS;
 }
 
-/** Counts a handle as closed; the object stays, because the caller still has the handle's reference. */
-export function* ObpDecrementHandleCount(
-  k: Kernel,
-  process: ObProcess,
-  body: ObjectBody,
-  grantedAccess: number,
-): Blocking<void> {
-  const header = headerOf(body);
-  const { type } = header;
-  const processCount = handlesOf(header, process);
-  const systemCount = header.handleCount;
+/** Counts a handle as closed. */
+function ObpDecrementHandleCount(header: ObjectHeader, process: ObProcess): void {
   removeHolder(header, process);
-  type.totalHandles--;
+  header.type.totalHandles--;
   if (header.handleCount === 0) header.exclusiveTo = null;
-  if (type.closeProcedure !== null) {
-    yield* type.closeProcedure(k, process, body, grantedAccess, processCount, systemCount);
-  }
-  if (header.name !== null) yield* ObpDeleteNameCheck(k, body);
 }
 
 /** A handle that is none. Kernel mode may close 0 and -1 without harm. */

@@ -1,4 +1,4 @@
-/** Handles for other processes. */
+/** Duplicating handles: a handle in one process for what a handle in another one means, possibly moving it. */
 import { KernelMode, type ProcessorMode } from "../abi/ke.ts";
 import {
   DUPLICATE_CLOSE_SOURCE,

@@ -45,7 +45,7 @@ export function* ObKillProcess(k: Kernel, process: ObProcess): Blocking<void> {
 /**
  * Closes all handles of a process that may still be alive; its table stays usable. Does nothing for a process whose
  * handles are being closed anyway.
- * @source ntoskrnl/ps/kill.c:80-124, PspTerminateProcess
+ * @source ntoskrnl/ps/kill.c:80-125, PspTerminateProcess
  */
 export function* ObClearProcessHandleTable(k: Kernel, process: ObProcess): Blocking<void> {
   // Entered first and left last: a suspended caller would hold the rundown, and with it the process's exit.

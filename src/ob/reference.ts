@@ -4,7 +4,7 @@
  * Invariants: an object is deleted once, with count 0, and never comes back. It is deleted by whoever dropped the last
  * reference if that thread may block freely, else by a worker.
  */
-import { BugCheckCode, PASSIVE_LEVEL } from "../abi/ke.ts";
+import { BugCheckCode } from "../abi/ke.ts";
 import { ExFreePool } from "../ex/pool.ts";
 import { ExQueueWorkItem, ExWorkItem, WorkQueueType } from "../ex/work.ts";
 import { KeBugCheckEx } from "../ke/bugcheck.ts";
@@ -49,8 +49,14 @@ export function* ObDereferenceObject(k: Kernel, body: ObjectBody): Blocking<numb
   const header = headerOf(body);
   const count = takeReferences(k, header, 1);
   if (count > 0) return count;
-  if (k.ke.prcb.irql === PASSIVE_LEVEL && !KeAreAllApcsDisabled(k)) yield* ObpDeleteObject(k, header);
-  else deferDeletion(k, header);
+  if (KeAreAllApcsDisabled(k)) {
+    deferDeletion(k, header);
+    return 0;
+  }
+  const { deleteProcedure } = header.type;
+  beginDeletion(header);
+  if (deleteProcedure !== null) yield* deleteProcedure(k, header.body);
+  endDeletion(k, header);
   return 0;
 }
 
@@ -112,19 +118,26 @@ function* ObpReapObjects(k: Kernel): Blocking<void> {
   for (let link = reaper.list; link !== null; link = reaper.list) {
     reaper.list = null;
     for (let next: ObReaperLink | null = link; next !== null; next = next.next) {
-      yield* ObpDeleteObject(k, next.header);
+      const { header } = next;
+      const { deleteProcedure } = header.type;
+      beginDeletion(header);
+      if (deleteProcedure !== null) yield* deleteProcedure(k, header.body);
+      endDeletion(k, header);
     }
   }
   reaper.active = false;
 }
 
-/** Runs the delete procedure and forgets the object. */
-function* ObpDeleteObject(k: Kernel, header: ObjectHeader): Blocking<void> {
-  const { body, type, block } = header;
+/** What holds when the delete procedure is called. */
+function beginDeletion(header: ObjectHeader): void {
   assert(!header.deleted, "an object is deleted once");
   assert(header.handleCount === 0, "an object without references has no handles");
   header.deleted = true;
-  if (type.deleteProcedure !== null) yield* type.deleteProcedure(k, body);
+}
+
+/** The delete procedure has returned: the object is forgotten. */
+function endDeletion(k: Kernel, header: ObjectHeader): void {
+  const { body, type, block } = header;
   assert(header.pointerCount === 0, "a delete procedure does not bring its object back");
   k.ob.live.delete(header);
   type.totalObjects--;

@@ -47,6 +47,7 @@ import { PspRunCreateThreadNotifyRoutines } from "./notify.ts";
 import type { EProcess, EThread } from "./objects.ts";
 import { step } from "./steps.ts";
 import { releaseTeb } from "./threadmemory.ts";
+import { handleOf } from "./waits.ts";
 
 /**
  * Ends the current thread, and its process if it is the last one. Never returns.
@@ -207,7 +208,7 @@ function* releaseKernelResources(k: Kernel, thread: EThread): Blocking<void> {
   step(k, "E27");
   step(k, "E28");
   KeRundownThread(k, (mutant) => {
-    recordHeld(k, thread, { kind: "mutant", id: mutant.id, note: "abandoned" });
+    recordHeld(k, thread, { kind: "mutant", id: handleOf(thread.threadsProcess, mutant), note: "abandoned" });
   });
   step(k, "E29");
 }

@@ -55,6 +55,7 @@ import { hasCrossThreadFlag, hasProcessFlag, PspSetCrossThreadFlag, PspSetProces
 import { PsGetNextProcess, PsGetNextProcessThread } from "./iterate.ts";
 import type { EProcess, EThread } from "./objects.ts";
 import { step } from "./steps.ts";
+import { describeWaits } from "./waits.ts";
 
 /** Why a thread is told to die; becomes part of its death certificate. */
 export interface KillReason {
@@ -307,20 +308,27 @@ function recordRequest(k: Kernel, thread: EThread, status: NtStatus, reason: Kil
   if (thread.killRequest !== null) return;
   const killer = PsGetCurrentThread(k);
   const fromUser = killer.previousMode === UserMode && killer.user !== null;
+  const known = { pid: killer.threadsProcess.pid, tid: killer.tid };
+  if (k.sim.record === null) {
+    thread.killRequest = { route: reason.route, killer: known, via: reason.via, from: 0, status };
+    return;
+  }
+  const caller = fromUser ? killer.user?.caller(k, killer) : undefined;
   thread.killRequest = {
     route: reason.route,
-    killer: { pid: killer.threadsProcess.pid, tid: killer.tid },
+    killer: known,
     via: reason.via,
-    from: fromUser ? (killer.user?.callerAddress(k, killer) ?? 0) : 0,
+    from: caller?.address ?? 0,
     status,
+    ...(caller?.api === undefined ? {} : { api: caller.api }),
   };
-  if (k.sim.record === null) return;
   emit(k, {
     kind: "thread-marked",
     time: KeQueryInterruptTime(k),
     pid: thread.threadsProcess.pid,
     tid: thread.tid,
     request: thread.killRequest,
+    waiting: describeWaits(thread),
   });
 }
 

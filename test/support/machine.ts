@@ -29,11 +29,13 @@ export interface SampleRun {
   readonly machine: Machine;
 }
 
-export function runSample(
-  path: string,
-  options: Partial<MachineOptions> = {},
-  args: readonly string[] = [],
-): SampleRun {
+/** What a program is given beside the machine. */
+export interface SampleInput {
+  readonly arguments?: readonly string[];
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+export function runSample(path: string, options: Partial<MachineOptions> = {}, input: SampleInput = {}): SampleRun {
   const events: KernelEvent[] = [];
   let stdout = "";
   const machine = createMachine({
@@ -47,7 +49,12 @@ export function runSample(
     ...options,
   });
   const name = path.split("/").at(-1) ?? path;
-  const started = machine.start({ name, bytes: readFileSync(path), arguments: args });
+  const started = machine.start({
+    name,
+    bytes: readFileSync(path),
+    arguments: input.arguments ?? [],
+    environment: new Map(Object.entries({ SystemRoot: "C:\\windows", ...input.variables })),
+  });
   if (!started.ok) throw new Error(started.reason);
   const deadline = performance.now() + 60_000;
   for (;;) {

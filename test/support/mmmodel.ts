@@ -35,9 +35,9 @@ import {
   STATUS_UNABLE_TO_FREE_VM,
 } from "../../src/abi/status.ts";
 
-/** The model knows the first MiB; callers ask for no more with zero bits. */
-export const MODEL_PAGES = 256;
-export const MODEL_ZERO_BITS = 12;
+/** The model knows the first half MiB; callers ask for no more with zero bits. */
+export const MODEL_PAGES = 128;
+export const MODEL_ZERO_BITS = 13;
 const FIRST_PAGE = 16;
 
 /** What a section holds: the first byte of each page. */

@@ -34,11 +34,11 @@ export function thingType(k: TestKernel, log: string[], more: Partial<ObjectType
     validAccess: THING_ALL,
     genericMapping: mapping,
     poolBytes: 100,
-    // eslint-disable-next-line require-yield
+
     deleteProcedure: function* (_k, body) {
       log.push(`delete ${body.name}`);
     },
-    // eslint-disable-next-line require-yield
+
     closeProcedure: function* (_k, _process, body, _access, processCount, systemCount) {
       log.push(`close ${body.name} ${processCount}/${systemCount}`);
     },

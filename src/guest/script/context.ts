@@ -6,7 +6,7 @@ import { UserMode } from "../../abi/ke.ts";
 import { type NtStatus, ntStatus, STATUS_NOT_SUPPORTED, STATUS_SUCCESS } from "../../abi/status.ts";
 import { KeTestAlertThread } from "../../ke/apc.ts";
 import type { KThread } from "../../ke/objects.ts";
-import type { ExceptionRecord, UserApc, UserContext, UserExit } from "../../ke/usermode.ts";
+import type { Caller, ExceptionRecord, UserApc, UserContext, UserExit } from "../../ke/usermode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { assert } from "../../rtl/assert.ts";
 import type { Blocking } from "../../sim/blocking.ts";
@@ -108,8 +108,8 @@ export class ScriptContext implements UserContext {
     return STATUS_NOT_SUPPORTED;
   }
 
-  callerAddress(): number {
-    return 0;
+  caller(): Caller {
+    return { address: 0 };
   }
 }
 

@@ -10,7 +10,7 @@ import { type NtStatus, NT_SUCCESS } from "../../abi/status.ts";
 import type { Cpu } from "../../cpu/cpu.ts";
 import { X86Context } from "../../cpu/context.ts";
 import type { KThread } from "../../ke/objects.ts";
-import type { ExceptionRecord, UserApc, UserContext, UserExit } from "../../ke/usermode.ts";
+import type { Caller, ExceptionRecord, UserApc, UserContext, UserExit } from "../../ke/usermode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { FAULT_ACCESS, MmAccessFault } from "../../mm/fault.ts";
 import { MmUpdateSharedTime } from "../../mm/shareddata.ts";
@@ -20,7 +20,10 @@ import { CONTEXT_RESULT, type NtService } from "../../nt/table.ts";
 import { assert } from "../../rtl/assert.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import { trace } from "../../sim/record.ts";
+import { EProcess } from "../../ps/objects.ts";
+import { findCaller } from "./backtrace.ts";
 import { exceptionOfTrap } from "./exceptions.ts";
+import type { ImportNames } from "./importnames.ts";
 import { pushApcFrame, pushExceptionFrame } from "./frames.ts";
 
 const EAX = 0;
@@ -45,6 +48,8 @@ export interface X86Machine {
   /** Bytes from ESP at the trap to the first argument. */
   readonly argumentOffset: number;
   readonly entry: UserEntryPoints;
+  /** The imports of each process's program, by process id. */
+  readonly imports: Map<number, ImportNames>;
 }
 
 /** Where the kernel enters user mode, in the ntdll that is mapped. */
@@ -60,7 +65,9 @@ export class X86UserContext implements UserContext {
   readonly saved: X86Context = new X86Context();
   /** Arguments of the system call in progress. */
   readonly arguments: Uint32Array = new Uint32Array(MAXIMUM_ARGUMENTS);
-  private caller = 0;
+  /** Stack pointer and return address of the system call in progress. */
+  private callStack = 0;
+  private returnAddress = 0;
 
   constructor(machine: X86Machine) {
     this.machine = machine;
@@ -128,7 +135,8 @@ export class X86UserContext implements UserContext {
     const service = services[number >>> 0] ?? null;
     const user = k.mm.user.begin();
     const stack = cpu.trap.esp >>> 0;
-    this.caller = user.readU32((stack + argumentOffset - 4) >>> 0);
+    this.callStack = stack;
+    this.returnAddress = user.readU32((stack + argumentOffset - 4) >>> 0);
     const count = service === null ? 0 : service.arguments;
     for (let index = 0; index < count; index++) {
       this.arguments[index] = user.readU32((stack + argumentOffset + 4 * index) >>> 0);
@@ -174,8 +182,10 @@ export class X86UserContext implements UserContext {
     return pushExceptionFrame(k, context, record, this.machine.entry.KiUserExceptionDispatcher);
   }
 
-  callerAddress(): number {
-    return this.caller;
+  caller(k: Kernel, thread: KThread): Caller {
+    const { process } = thread;
+    assert(process instanceof EProcess, "every process is the process manager's");
+    return findCaller(k, process, this.callStack, this.returnAddress, this.machine.imports.get(process.pid) ?? null);
   }
 
   /** The thread's registers, out of the processor: they may be read and changed until it runs again. */

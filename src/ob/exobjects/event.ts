@@ -1,4 +1,4 @@
-/** The event services. */
+/** The event services: what user mode can do with an event by handle or by name. */
 import { DispatcherType } from "../../abi/ke.ts";
 import { EVENT_ALL_ACCESS, EVENT_MODIFY_STATE, EVENT_QUERY_STATE, READ_CONTROL } from "../../abi/ob.ts";
 import { SYNCHRONIZE } from "../../abi/ps.ts";

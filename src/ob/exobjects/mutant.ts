@@ -1,4 +1,4 @@
-/** The mutant services. */
+/** The mutant services: what user mode can do with a mutant by handle or by name. */
 import { MUTANT_ALL_ACCESS, MUTANT_QUERY_STATE, READ_CONTROL } from "../../abi/ob.ts";
 import { SYNCHRONIZE } from "../../abi/ps.ts";
 import { type NtResult, success } from "../../abi/status.ts";

@@ -1,4 +1,4 @@
-/** The semaphore services. */
+/** The semaphore services: what user mode can do with a semaphore by handle or by name. */
 import { READ_CONTROL, SEMAPHORE_ALL_ACCESS, SEMAPHORE_MODIFY_STATE, SEMAPHORE_QUERY_STATE } from "../../abi/ob.ts";
 import { SYNCHRONIZE } from "../../abi/ps.ts";
 import { failure, type NtResult, STATUS_INVALID_PARAMETER, success } from "../../abi/status.ts";

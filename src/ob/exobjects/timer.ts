@@ -1,4 +1,4 @@
-/** The timer services. */
+/** The timer services: what user mode can do with a timer by handle or by name. */
 import { READ_CONTROL, TIMER_ALL_ACCESS, TIMER_MODIFY_STATE, TIMER_QUERY_STATE } from "../../abi/ob.ts";
 import { SYNCHRONIZE } from "../../abi/ps.ts";
 import { failure, type NtResult, STATUS_INVALID_PARAMETER_6, success } from "../../abi/status.ts";

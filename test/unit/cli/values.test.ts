@@ -4,7 +4,6 @@ import {
   parseChoices,
   parseCount,
   parseDuration,
-  parseErrata,
   parseMount,
   parseVariable,
   parseWhole,
@@ -97,13 +96,5 @@ describe("other values", () => {
 
   it("several choices are separated by commas", () => {
     expect(parseChoices("a, b", ["a", "b"])).toEqual(["a", "b"]);
-  });
-
-  it("errata are ids in either case", () => {
-    expect(parseErrata("d02,D17a")).toEqual(["D02", "D17A"]);
-  });
-
-  it.each(["", "2", "D2", "D02,"])("errata are not written %j", (text) => {
-    expect(() => parseErrata(text)).toThrow(UsageError);
   });
 });

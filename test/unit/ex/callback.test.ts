@@ -8,7 +8,6 @@ import { giveWay, runThreads, runToEnd, testKernel } from "../../support/kernel.
 type Routine = (k: Kernel) => Blocking<void>;
 
 function noting(log: string[], what: string): Routine {
-  // eslint-disable-next-line require-yield
   return function* () {
     log.push(what);
   };

@@ -110,7 +110,7 @@ describe.each(kinds)("$name", ({ make }) => {
     const { release } = make();
     spawn(k, function* (kernel) {
       release(kernel);
-    } as Acquire);
+    });
     expect(() => run(k)).toThrow("released by a thread that holds it");
   });
 

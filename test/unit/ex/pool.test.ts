@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import { BugCheckCode } from "../../../src/abi/ke.ts";
 import { ExAllocatePoolWithTag, ExFreePool, ExFreePoolWithTag, type PoolBlock } from "../../../src/ex/pool.ts";
 import type { Kernel } from "../../../src/kernel.ts";
-import type { Blocking } from "../../../src/sim/blocking.ts";
 import { run, spawn, testKernel } from "../../support/kernel.ts";
 
 function allocate(k: Kernel, bytes: number, tag: string): PoolBlock {
@@ -74,7 +73,7 @@ describe("misuse", () => {
     const k = testKernel();
     spawn(k, function* (kernel) {
       misuse(kernel);
-    } as (kernel: Kernel) => Blocking<void>);
+    });
     expect(run(k).end).toBe("bugcheck");
     return k.ke.bugCheck?.code;
   }

@@ -12,7 +12,6 @@ import { run, runToEnd, spawn, type TestKernel, type TestThread, testKernel } fr
 const { Critical, Delayed, HyperCritical } = WorkQueueType;
 
 function item(routine: (k: Kernel, parameter: unknown) => void, parameter: unknown = null): ExWorkItem {
-  // eslint-disable-next-line require-yield
   return new ExWorkItem(function* (k, given) {
     routine(k, given);
   }, parameter);
@@ -184,7 +183,7 @@ describe("broken items", () => {
         item(() => log.push("b")),
         Delayed,
       );
-    } as (kernel: Kernel) => Blocking<void>);
+    });
     run(k);
     expect(log.toSorted()).toEqual(["a", "b"]);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { CONTEXT, EXCEPTION_RECORD } from "../../../src/abi/exception.ts";
 import { Peb, Teb } from "../../../src/abi/teb.ts";
-import { absolute, at, EAX, EBX, ECX, EDX, ESI, ESP, teb } from "../../../src/guest/builtin/operands.ts";
+import { absolute, at, Condition, EAX, EBX, ECX, EDX, ESI, ESP, teb } from "../../../src/guest/builtin/operands.ts";
 import type { Assembler } from "../../../src/guest/builtin/assembler.ts";
 import { DATA } from "../../support/processor.ts";
 import { NtdllMachine, PEB, STACK_BASE, STACK_LIMIT, TEB, type Ending } from "./ntdllmachine.ts";
@@ -150,30 +150,26 @@ describe("KiUserExceptionDispatcher", () => {
 
   it("marks an exception within a handler as nested until the interrupted frame is passed", () => {
     const machine = new NtdllMachine();
-    const outer = handler(machine, 0x22, answering(1));
-    const raising = machine.assemble((code) => {
-      const second = code.label("second");
-      code.cmp(absolute(LOG), 0);
-      code.jumpIf(5, second);
-      code.increment(absolute(LOG));
-      code.mov(absolute(LOG + 4), 0x33);
+    const raising = handler(machine, 0x22, (code) => {
+      const again = code.label("again");
+      code.increment(absolute(DATA));
+      code.cmp(absolute(DATA), 1);
+      code.jumpIf(Condition.NotEqual, again);
       code.push(0xdead);
       code.mov(EAX, machine.address("RtlRaiseStatus"));
       code.call(EAX);
-      code.bind(second);
-      code.mov(EAX, absolute(LOG));
-      code.increment(absolute(LOG));
-      code.mov(ECX, at(ESP, 4));
-      code.mov(ECX, at(ECX, EXCEPTION_RECORD.flags));
-      code.multiply(EAX, 4);
-      code.mov(at(EAX, LOG + 4), ECX);
+      code.bind(again);
       code.mov(EAX, 1);
       code.ret();
     });
-    link(machine, [INNER, raising], [OUTER, outer]);
+    const inner = handler(machine, 0x11, answering(1));
+    const outer = handler(machine, 0x33, answering(1));
+    link(machine, [INNER, inner], [OUTER, raising], [OUTER + 0x10, outer]);
     expect(raise(machine).by).toBe("NtRaiseException");
-    // The inner frame sees the second exception as nested (0x11), the outer one as plain and final (0x01).
-    expect(logged(machine)).toEqual([0x33, 0x11, 0x22, 0x01]);
+    const first = [0x11, 0, 0x22, 0];
+    // The status that the handler raises cannot be continued (1), and is nested (0x10) up to the handler's own frame.
+    const second = [0x11, 0x11, 0x22, 0x11, 0x33, 1];
+    expect(logged(machine)).toEqual([...first, ...second]);
     expect(raised(machine)).toMatchObject({ code: 0xdead, flags: 1 });
   });
 });

@@ -3,6 +3,7 @@ import { EAX, EBX, ECX, EDX, ESP } from "../../../src/guest/builtin/operands.ts"
 import { DATA } from "../../support/processor.ts";
 import { NtdllMachine, STACK_BASE, TEB } from "./ntdllmachine.ts";
 
+const DIRECTION_FLAG = 0x400;
 const CURRENT_PROCESS = "ffffffff";
 
 function bytesAt(machine: NtdllMachine, address: number, length: number): number[] {
@@ -24,6 +25,7 @@ describe("memmove", () => {
       machine.call("memmove", DATA + to, DATA + from, length);
       expect(bytesAt(machine, DATA + to, length)).toEqual(PATTERN.slice(0, length));
       expect(machine.eax).toBe(DATA + to);
+      expect(machine.cpu.trap.eflags & DIRECTION_FLAG).toBe(0);
     }
   });
 

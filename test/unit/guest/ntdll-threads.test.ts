@@ -3,7 +3,7 @@ import { Peb, Teb } from "../../../src/abi/teb.ts";
 import { absolute, at, EAX, ESP } from "../../../src/guest/builtin/operands.ts";
 import type { Assembler } from "../../../src/guest/builtin/assembler.ts";
 import { DATA } from "../../support/processor.ts";
-import { IMAGE_BASE, NtdllMachine, PEB, STACK_BASE, TEB } from "./ntdllmachine.ts";
+import { IMAGE_BASE, NtdllMachine, PEB, STACK_BASE, STACK_LIMIT, TEB } from "./ntdllmachine.ts";
 
 const ENTRY = 0x12345;
 const CURRENT_THREAD = 0xfffffffe;
@@ -63,6 +63,23 @@ describe("LdrInitializeThunk", () => {
     expect(logged(machine)).toEqual([IMAGE_BASE, 1, IMAGE_BASE, 1]);
     startThread(machine);
     expect(logged(machine).slice(4)).toEqual([IMAGE_BASE, 2, IMAGE_BASE, 2]);
+  });
+
+  it("gives every callback the same stack, although one of them leaves its arguments there", () => {
+    const machine = new NtdllMachine();
+    const careless = machine.assemble((code) => {
+      code.mov(absolute(LOG), ESP);
+      code.ret();
+    });
+    const second = machine.assemble((code) => {
+      code.mov(absolute(LOG + 4), ESP);
+      code.ret(12);
+    });
+    for (const [index, value] of [careless, second, 0].entries()) machine.write(DATA + 4 * index, value);
+    machine.write(machine.address("RundownTlsCallbacks"), DATA);
+    startThread(machine);
+    expect(machine.read(LOG)).toBeGreaterThan(STACK_LIMIT);
+    expect(machine.read(LOG + 4)).toBe(machine.read(LOG));
   });
 
   it("shows its locks in the PEB, and leaves them free", () => {
@@ -125,6 +142,7 @@ describe("RtlExitUserThread", () => {
   it("is not the last thread when the kernel cannot say", () => {
     const machine = new NtdllMachine();
     machine.services.set("NtQueryInformationThread", () => 0xc0000003 | 0);
+    for (let address = STACK_BASE - 0x800; address < STACK_BASE; address += 4) machine.write(address, 1);
     expect(machine.call("RtlExitUserThread", 7).by).toBe("NtTerminateThread");
   });
 });

@@ -1,7 +1,7 @@
 /** Queueing, the wake rules, delivery, flushing and removal of APCs. */
 import { describe, expect, it } from "vitest";
-import { APC_LEVEL, BugCheckCode, PASSIVE_LEVEL, ThreadState } from "../../../src/abi/ke.ts";
-import { STATUS_SUCCESS, STATUS_USER_APC } from "../../../src/abi/status.ts";
+import { APC_LEVEL, BugCheckCode, PASSIVE_LEVEL } from "../../../src/abi/ke.ts";
+import { STATUS_SUCCESS } from "../../../src/abi/status.ts";
 import {
   type ApcInit,
   KeFlushQueueApc,
@@ -13,26 +13,15 @@ import {
   newApc,
   noKernelRoutine,
 } from "../../../src/ke/apc.ts";
-import { KeInitializeEvent, KeSetEvent } from "../../../src/ke/event.ts";
 import { KeLowerIrql, KeRaiseIrql } from "../../../src/ke/irql.ts";
 import type { KApc, KThread } from "../../../src/ke/objects.ts";
-import {
-  KeEnterCriticalRegion,
-  KeEnterGuardedRegion,
-  KeLeaveCriticalRegion,
-  KeLeaveGuardedRegion,
-} from "../../../src/ke/region.ts";
-import { KeWaitForSingleObject } from "../../../src/ke/wait.ts";
 import type { Kernel } from "../../../src/kernel.ts";
 import { listOwners } from "../../../src/rtl/list.ts";
 import type { Blocking } from "../../../src/sim/blocking.ts";
 import { newThread, run, runToEnd, spawn, testKernel } from "../../support/kernel.ts";
 
-type Mode = 0 | 1;
-
 /** A routine that notes that it ran. */
 function noting(log: string[], what: string): () => Blocking<void> {
-  // eslint-disable-next-line require-yield
   return function* () {
     log.push(what);
   };
@@ -120,155 +109,6 @@ describe("queueing", () => {
   });
 });
 
-/** A thread waits; an APC is queued to it. Did it wake, what is pending, and what did the wait answer? */
-interface WakeCase {
-  readonly apc: (k: Kernel, thread: KThread) => KApc;
-  readonly waitMode: Mode;
-  readonly alertable: boolean;
-  readonly before?: (k: Kernel, thread: KThread) => void;
-  readonly after?: (k: Kernel) => Blocking<void>;
-}
-
-function wakes(c: WakeCase): { woken: boolean; kernelPending: boolean; userPending: boolean; status: number | null } {
-  const k = testKernel();
-  const event = KeInitializeEvent(k, "notification", false);
-  let status: number | null = null;
-  const waiter = spawn(k, function* (kernel) {
-    c.before?.(kernel, waiter);
-    const options = { reason: 0 as const, mode: c.waitMode, alertable: c.alertable, timeout100ns: null };
-    status = yield* KeWaitForSingleObject(kernel, event, options);
-    if (c.after !== undefined) yield* c.after(kernel);
-  });
-  run(k);
-  expect(waiter.state).toBe(ThreadState.Waiting);
-  const apc = c.apc(k, waiter);
-  let observed = { woken: false, kernelPending: false, userPending: false };
-  spawn(k, function* (kernel) {
-    KeInsertQueueApc(kernel, apc, null, null, 0);
-    const { kernelApcPending, userApcPending } = waiter.apcState;
-    observed = {
-      woken: waiter.state !== ThreadState.Waiting,
-      kernelPending: kernelApcPending,
-      userPending: userApcPending,
-    };
-  } as (kernel: Kernel) => Blocking<void>);
-  run(k);
-  const answered = status;
-  if (!waiter.finished) {
-    spawn(k, function* (kernel) {
-      KeSetEvent(kernel, event, 0);
-    } as (kernel: Kernel) => Blocking<void>);
-    run(k);
-  }
-  expect(waiter.finished).toBe(true);
-  return { ...observed, status: answered };
-}
-
-const asleep = { woken: false, status: null };
-const kernelWait = { waitMode: 0, alertable: false } as const;
-
-describe("the wake rules", () => {
-  it("a special APC wakes a wait at PASSIVE_LEVEL, which then goes on waiting", () => {
-    expect(wakes({ apc: specialApc, ...kernelWait })).toEqual({
-      woken: true,
-      kernelPending: true,
-      userPending: false,
-      status: null,
-    });
-  });
-
-  it("a normal APC wakes a wait too", () => {
-    expect(wakes({ apc: normalApc, ...kernelWait }).woken).toBe(true);
-  });
-
-  it("a normal APC does not wake a wait in a critical region", () => {
-    const result = wakes({
-      apc: normalApc,
-      ...kernelWait,
-      before: KeEnterCriticalRegion,
-      after: KeLeaveCriticalRegion,
-    });
-    expect(result).toMatchObject({ ...asleep, kernelPending: true });
-  });
-
-  it("a special APC wakes a wait in a critical region", () => {
-    const c = { apc: specialApc, ...kernelWait, before: KeEnterCriticalRegion, after: KeLeaveCriticalRegion };
-    expect(wakes(c).woken).toBe(true);
-  });
-
-  it("no APC wakes a wait in a guarded region", () => {
-    const c = { apc: specialApc, ...kernelWait, before: KeEnterGuardedRegion, after: KeLeaveGuardedRegion };
-    expect(wakes(c)).toMatchObject({ ...asleep, kernelPending: true });
-  });
-
-  it("no kernel APC wakes a wait at APC_LEVEL", () => {
-    const c = {
-      apc: specialApc,
-      ...kernelWait,
-      before: (k: Kernel): void => void KeRaiseIrql(k, APC_LEVEL),
-      after: (k: Kernel): Blocking<void> => KeLowerIrql(k, PASSIVE_LEVEL),
-    };
-    expect(wakes(c)).toMatchObject({ ...asleep, kernelPending: true });
-  });
-
-  it("a normal APC does not wake a wait inside another normal APC", () => {
-    const c = {
-      apc: normalApc,
-      ...kernelWait,
-      before: (_k: Kernel, thread: KThread): void => {
-        thread.apcState.kernelApcInProgress = true;
-      },
-      // eslint-disable-next-line require-yield
-      after: function* (k: Kernel): Blocking<void> {
-        const thread = k.ke.currentThread;
-        if (thread !== null) thread.apcState.kernelApcInProgress = false;
-      },
-    };
-    expect(wakes(c)).toMatchObject({ ...asleep, kernelPending: true });
-  });
-
-  it("a user APC ends an alertable wait in user mode", () => {
-    expect(wakes({ apc: userApc, waitMode: 1, alertable: true })).toMatchObject({
-      woken: true,
-      userPending: true,
-      status: STATUS_USER_APC,
-    });
-  });
-
-  it("a user APC does not end a wait in user mode that is not alertable", () => {
-    expect(wakes({ apc: userApc, waitMode: 1, alertable: false })).toMatchObject({ ...asleep, userPending: false });
-  });
-
-  it("a user APC does not end an alertable wait in kernel mode", () => {
-    expect(wakes({ apc: userApc, waitMode: 0, alertable: true })).toMatchObject({ ...asleep, userPending: false });
-  });
-
-  it("the exit APC ends a wait in user mode that is not alertable", () => {
-    const exitApc = (k: Kernel, thread: KThread): KApc => Object.assign(userApc(k, thread), { isExit: true });
-    expect(wakes({ apc: exitApc, waitMode: 1, alertable: false })).toMatchObject({
-      woken: true,
-      status: STATUS_USER_APC,
-    });
-  });
-
-  it("the exit APC does not end a wait in kernel mode", () => {
-    const exitApc = (k: Kernel, thread: KThread): KApc => Object.assign(userApc(k, thread), { isExit: true });
-    expect(wakes({ apc: exitApc, waitMode: 0, alertable: false })).toMatchObject({ ...asleep, userPending: true });
-  });
-
-  it("an APC for a thread that is not waiting is only marked", () => {
-    const k = testKernel();
-    const thread = newThread(k);
-    KeInsertQueueApc(k, normalApc(k, thread), null, null, 0);
-    KeInsertQueueApc(k, userApc(k, thread), null, null, 0);
-    expect([thread.state, thread.apcState.kernelApcPending, thread.apcState.userApcPending]).toEqual([
-      ThreadState.Initialized,
-      true,
-      false,
-    ]);
-  });
-});
-
 describe("delivery", () => {
   it("special APCs run before normal ones, each in its order", () => {
     const log: string[] = [];
@@ -291,11 +131,11 @@ describe("delivery", () => {
       KeRaiseIrql(k, APC_LEVEL);
       const apc = newApc(k, self, {
         environment: 0,
-        // eslint-disable-next-line require-yield
+
         kernelRoutine: function* (kernel): Blocking<void> {
           seen.push([kernel.ke.prcb.irql, self.apcState.kernelApcInProgress]);
         },
-        // eslint-disable-next-line require-yield
+
         normalRoutine: function* (kernel, context, first, second): Blocking<void> {
           seen.push([kernel.ke.prcb.irql, self.apcState.kernelApcInProgress, context, first, second]);
         },
@@ -319,7 +159,7 @@ describe("delivery", () => {
       KeRaiseIrql(k, APC_LEVEL);
       const apc = newApc(k, k.ke.currentThread as KThread, {
         environment: 0,
-        // eslint-disable-next-line require-yield
+
         kernelRoutine: function* (_k, _apc, call): Blocking<void> {
           call.normalRoutine = null;
         },
@@ -340,7 +180,7 @@ describe("delivery", () => {
       const apc: KApc = newApc(kernel, self, {
         environment: 0,
         kernelRoutine: noKernelRoutine,
-        // eslint-disable-next-line require-yield
+
         normalRoutine: function* (inner): Blocking<void> {
           KeInitializeApc(apc, self, { environment: 0, kernelRoutine: noKernelRoutine, normalRoutine: 1, mode: 1 });
           KeInsertQueueApc(inner, apc, null, null, 0);
@@ -360,7 +200,7 @@ describe("delivery", () => {
       KeRaiseIrql(kernel, APC_LEVEL);
       const apc = newApc(kernel, kernel.ke.currentThread as KThread, {
         environment: 0,
-        // eslint-disable-next-line require-yield
+
         kernelRoutine: function* (inner): Blocking<void> {
           inner.ke.prcb.irql = PASSIVE_LEVEL;
         },
@@ -402,7 +242,7 @@ describe("delivery", () => {
       const self = k.ke.currentThread as KThread;
       const swallowed = newApc(k, self, {
         environment: 0,
-        // eslint-disable-next-line require-yield
+
         kernelRoutine: function* (_k, _apc, call): Blocking<void> {
           call.normalRoutine = null;
         },

@@ -11,7 +11,6 @@ import {
 import { KeGetCurrentProcess, KeGetCurrentThread } from "../../../src/ke/current.ts";
 import { KeInitializeEvent } from "../../../src/ke/event.ts";
 import { KeWaitForSingleObject } from "../../../src/ke/wait.ts";
-import type { Kernel } from "../../../src/kernel.ts";
 import type { Blocking } from "../../../src/sim/blocking.ts";
 import { newProcess, run, runToEnd, spawn, testKernel } from "../../support/kernel.ts";
 
@@ -72,14 +71,14 @@ describe("stack attach", () => {
       const apc = newApc(kernel, thread, {
         environment: 0,
         kernelRoutine: noKernelRoutine,
-        // eslint-disable-next-line require-yield
+
         normalRoutine: function* (): Blocking<void> {
           log.push("delivered");
         },
         mode: 0,
       });
       expect(KeInsertQueueApc(kernel, apc, null, null, 0)).toBe(true);
-    } as (kernel: Kernel) => Blocking<void>);
+    });
     run(k);
     expect(log).toEqual(["detaching", "delivered", "detached"]);
   });

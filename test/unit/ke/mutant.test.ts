@@ -101,7 +101,7 @@ describe("the signal state (T-MUT2)", () => {
     const owned = runToEnd(k, function* (kernel) {
       const mutant = KeInitializeMutant(kernel, { initialOwner: true });
       return [mutant.signalState, mutant.ownerThread === current(kernel), ownedMutants(current(kernel)).length];
-    } as (kernel: Kernel) => Blocking<unknown[]>);
+    });
     expect(owned).toEqual([0, true, 1]);
   });
 });
@@ -132,7 +132,7 @@ describe("limits (T-MUT4)", () => {
     const mutant = KeInitializeMutant(k, { initialOwner: false });
     const status = runToEnd(k, function* (kernel) {
       return statusOf(KeReleaseMutant(kernel, mutant, 0));
-    } as (kernel: Kernel) => Blocking<number>);
+    });
     expect([status, mutant.signalState]).toEqual([STATUS_MUTANT_NOT_OWNED, 1]);
   });
 

@@ -37,7 +37,6 @@ function server(queue: KQueue, serve: (k: Kernel, name: string) => Blocking<void
 }
 
 function noting(log: string[]): (k: Kernel, name: string) => Blocking<void> {
-  // eslint-disable-next-line require-yield
   return function* (_k, name) {
     log.push(name);
   };
@@ -65,7 +64,7 @@ describe("entries", () => {
         k,
         server(queue, function* (_k, item) {
           log.push(`${name} ${item}`);
-        } as (k: Kernel, item: string) => Blocking<void>),
+        }),
       );
     }
     run(k);

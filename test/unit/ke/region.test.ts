@@ -135,7 +135,7 @@ describe("delivery on leaving", () => {
     const apc = newApc(k, thread, {
       environment: 0,
       kernelRoutine: noKernelRoutine,
-      // eslint-disable-next-line require-yield
+
       normalRoutine: function* (): Blocking<void> {
         log.push("delivered");
       },

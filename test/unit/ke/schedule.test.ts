@@ -76,7 +76,7 @@ describe("one processor", () => {
     run(k);
     spawn(k, function* (kernel) {
       KeSetEvent(kernel, event, 2);
-    } as (kernel: Kernel) => Blocking<void>);
+    });
     run(k);
     expect(priorities).toEqual([10, 9, 8, 8]);
   });

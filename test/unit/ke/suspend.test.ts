@@ -44,7 +44,7 @@ function sleeper(k: TestKernel, log: string[]): { thread: TestThread; wake: () =
 function act(k: TestKernel, routine: (k: Kernel) => void): void {
   spawn(k, function* (kernel) {
     routine(kernel);
-  } as (kernel: Kernel) => Blocking<void>);
+  });
   run(k);
 }
 
@@ -148,7 +148,7 @@ describe("suspending", () => {
       const apc = newApc(kernel, thread, {
         environment: 0,
         kernelRoutine: noKernelRoutine,
-        // eslint-disable-next-line require-yield
+
         normalRoutine: function* (): Blocking<void> {
           log.push("normal APC");
         },

@@ -1,6 +1,6 @@
 /** Waits: what satisfies them, what interrupts them, in which order, and for how long they last. */
 import { describe, expect, it } from "vitest";
-import { BugCheckCode, ThreadState, WaitAll, WaitAny } from "../../../src/abi/ke.ts";
+import { BugCheckCode, WaitAll, WaitAny } from "../../../src/abi/ke.ts";
 import {
   STATUS_ABANDONED_WAIT_0,
   STATUS_ALERTED,
@@ -14,13 +14,7 @@ import { KeInitializeMutant } from "../../../src/ke/mutant.ts";
 import type { DispatcherHeader, KThread } from "../../../src/ke/objects.ts";
 import { KeSetProcess } from "../../../src/ke/process.ts";
 import { KeInitializeSemaphore, KeReleaseSemaphore } from "../../../src/ke/semaphore.ts";
-import { KeQueryInterruptTime } from "../../../src/ke/time.ts";
-import {
-  KeDelayExecutionThread,
-  KeWaitForMultipleObjects,
-  KeWaitForSingleObject,
-  type WaitOptions,
-} from "../../../src/ke/wait.ts";
+import { KeWaitForMultipleObjects, KeWaitForSingleObject, type WaitOptions } from "../../../src/ke/wait.ts";
 import type { Kernel } from "../../../src/kernel.ts";
 import type { Blocking } from "../../../src/sim/blocking.ts";
 import { run, runThreads, runToEnd, spawn, statusOf, testKernel, valueOf } from "../../support/kernel.ts";
@@ -31,7 +25,6 @@ const userWait: WaitOptions = { ...forever, mode: 1 };
 
 /** A thread's routine made of steps that do not block. */
 function doing(act: (k: Kernel) => void): (k: Kernel) => Blocking<void> {
-  // eslint-disable-next-line require-yield
   return function* (k) {
     act(k);
   };
@@ -323,83 +316,5 @@ describe("the alertability test", () => {
       return yield* KeWaitForSingleObject(kernel, event, { ...userWait, timeout100ns: 0 });
     });
     expect(answer).toBe(STATUS_USER_APC);
-  });
-});
-
-describe("timeouts", () => {
-  it("a wait ends when its time is over, and not before", () => {
-    const k = testKernel();
-    const event = KeInitializeEvent(k, "notification", false);
-    const [answer, time] = runToEnd(k, function* (kernel) {
-      const status = yield* KeWaitForSingleObject(kernel, event, { ...forever, timeout100ns: 12_345 });
-      return [status, KeQueryInterruptTime(kernel)];
-    });
-    expect([answer, time]).toEqual([STATUS_TIMEOUT, 12_345]);
-  });
-
-  it("kernel APCs during a wait do not prolong it", () => {
-    const k = testKernel();
-    const event = KeInitializeEvent(k, "notification", false);
-    let ended = -1;
-    const waiter = spawn(k, function* (kernel) {
-      yield* KeWaitForSingleObject(kernel, event, { ...forever, timeout100ns: 1000 });
-      ended = KeQueryInterruptTime(kernel);
-    });
-    spawn(k, function* (kernel) {
-      for (let round = 0; round < 3; round++) {
-        yield* KeDelayExecutionThread(kernel, { ...forever, timeout100ns: 300 });
-        const apc = newApc(kernel, waiter, {
-          environment: 0,
-          kernelRoutine: noKernelRoutine,
-          normalRoutine: null,
-          mode: 0,
-        });
-        KeInsertQueueApc(kernel, apc, null, null, 0);
-      }
-    });
-    run(k);
-    expect(ended).toBe(1000);
-  });
-
-  it("a wait that is satisfied leaves no timer behind", () => {
-    const k = testKernel();
-    const event = KeInitializeEvent(k, "notification", false);
-    runThreads(
-      k,
-      function* (kernel) {
-        yield* KeWaitForSingleObject(kernel, event, { ...forever, timeout100ns: 1_000_000 });
-      },
-      doing((kernel) => void KeSetEvent(kernel, event, 0)),
-    );
-    expect([k.ke.timers.length, k.ke.prcb.clock]).toEqual([0, 0]);
-  });
-
-  it("a sleep answers SUCCESS at its end and costs no more than its time", () => {
-    const k = testKernel();
-    const answer = runToEnd(k, (kernel) => KeDelayExecutionThread(kernel, { ...forever, timeout100ns: 6_000_000_000 }));
-    expect([answer, k.ke.prcb.clock]).toEqual([STATUS_SUCCESS, 600_000_000_000]);
-  });
-
-  it("a sleep in user mode ends with USER_APC when the thread is to die", () => {
-    const k = testKernel();
-    let answer = -1;
-    const sleeper = spawn(k, function* (kernel) {
-      answer = yield* KeDelayExecutionThread(kernel, { ...userWait, timeout100ns: 1_000_000 });
-    });
-    spawn(
-      k,
-      doing((kernel) => {
-        const apc = newApc(kernel, sleeper, {
-          environment: 0,
-          kernelRoutine: noKernelRoutine,
-          normalRoutine: 1,
-          mode: 1,
-        });
-        apc.isExit = true;
-        KeInsertQueueApc(kernel, apc, null, null, 0);
-      }),
-    );
-    run(k);
-    expect([answer, sleeper.state]).toEqual([STATUS_USER_APC, ThreadState.Terminated]);
   });
 });

@@ -217,7 +217,7 @@ describe("a machine without memory", () => {
 });
 
 describe("the shared page", () => {
-  test("tells the version, the system's directory and the time of the last clock interrupt", () => {
+  test("tells the version, the system's directory, and the time of the last clock interrupt in 100 ns and in ms", () => {
     const m = new MemoryMachine();
     const at = KUserSharedData.Address;
     const { user } = m.k.mm;
@@ -227,7 +227,7 @@ describe("the shared page", () => {
       6,
       "C:\\windows",
     ]);
-    expect(user.readU32(at + KUserSharedData.TickCount)).toBe(40);
+    expect(user.readU32(at + KUserSharedData.TickCount)).toBe(625);
     expect(user.readU64(at + KUserSharedData.InterruptTime)).toBe(40n * 156_250n);
     expect((user.readU64(at + KUserSharedData.SystemTime) - 132_223_104_000_000_000n) / 156_250n).toBe(40n);
     const highs = [4, 8].map((offset) => user.readU32(at + KUserSharedData.SystemTime + offset));

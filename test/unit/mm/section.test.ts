@@ -46,6 +46,7 @@ import {
   success,
 } from "../../../src/abi/status.ts";
 import { MmCleanProcessAddressSpace } from "../../../src/mm/clean.ts";
+import { MmAccessFault } from "../../../src/mm/fault.ts";
 import { MmFreeVirtualMemory } from "../../../src/mm/free.ts";
 import type { MmProcess } from "../../../src/mm/process.ts";
 import { MmProtectVirtualMemory } from "../../../src/mm/protect.ts";
@@ -168,6 +169,23 @@ describe("shared memory", () => {
     m.write(shared, 3);
     expect([m.read(copied), m.read(shared)]).toEqual([2, 3]);
     expect(m.audit()).toMatchObject({ committedPages: 8, privatePages: 1 });
+  });
+
+  test("keeps a page's copy when the processor faults on an old translation of it", () => {
+    const m = new MemoryMachine();
+    const base = map(m, create(m), { protection: PAGE_WRITECOPY });
+    m.write(base, 5);
+    const access = { write: true, user: true, present: true };
+    expect([MmAccessFault(m.k, m.process, base, access), m.read(base)]).toEqual([STATUS_SUCCESS, 5]);
+    expect(m.audit().privatePages).toBe(1);
+  });
+
+  test("shows the guest the copy that the kernel's own write made, although the guest had looked before", () => {
+    const m = new MemoryMachine();
+    const base = map(m, create(m), { protection: PAGE_WRITECOPY });
+    expect(m.read(base)).toBe(0);
+    m.k.mm.user.begin().writeU8(base, 7);
+    expect([m.read(base), m.ram.staleTranslations()]).toEqual([7, []]);
   });
 
   test("can be mapped in part, from a multiple of 64 KiB on", () => {

@@ -1,6 +1,5 @@
 /** Handles: making, resolving and closing them, in the order that callers can see. */
 import { describe, expect, it } from "vitest";
-import { BugCheckCode } from "../../../src/abi/ke.ts";
 import {
   GENERIC_READ,
   GENERIC_WRITE,
@@ -12,29 +11,20 @@ import {
 import { CURRENT_PROCESS_HANDLE, CURRENT_THREAD_HANDLE } from "../../../src/abi/ps.ts";
 import {
   STATUS_ACCESS_DENIED,
-  STATUS_HANDLE_NOT_CLOSABLE,
   STATUS_INVALID_HANDLE,
   STATUS_OBJECT_TYPE_MISMATCH,
   STATUS_PROCESS_IS_TERMINATING,
   STATUS_QUOTA_EXCEEDED,
   STATUS_SUCCESS,
 } from "../../../src/abi/status.ts";
-import { KeAreApcsDisabled } from "../../../src/ke/region.ts";
 import { KeStackAttachProcess, KeUnstackDetachProcess } from "../../../src/ke/attach.ts";
-import type { Kernel } from "../../../src/kernel.ts";
-import { NtClose, ObCloseHandle } from "../../../src/ob/close.ts";
+import { ObCloseHandle } from "../../../src/ob/close.ts";
 import { ObOpenObjectByPointer, ObReferenceObjectByHandle, referenceHandle } from "../../../src/ob/handle.ts";
 import { headerOf } from "../../../src/ob/header.ts";
 import { ObInsertObject } from "../../../src/ob/insert.ts";
 import { liveObjects } from "../../../src/ob/ledger.ts";
-import {
-  queryHandleFlags,
-  queryObjectBasic,
-  queryObjectName,
-  queryObjectType,
-  setHandleFlags,
-} from "../../../src/ob/query.ts";
-import { dropReference, ObDereferenceObject } from "../../../src/ob/reference.ts";
+import { queryObjectBasic, queryObjectName, queryObjectType } from "../../../src/ob/query.ts";
+import { ObDereferenceObject } from "../../../src/ob/reference.ts";
 import type { ObjectBody } from "../../../src/rtl/body.ts";
 import type { Blocking } from "../../../src/sim/blocking.ts";
 import {
@@ -116,7 +106,7 @@ describe("making", () => {
     const status = runToEnd(k, function* () {
       k.test.process.objectTable = null;
       return statusOf(ObOpenObjectByPointer(k, thing, THING_READ, 0, 0));
-    } as () => Blocking<number>);
+    });
     expect([status, headerOf(thing).pointerCount]).toEqual([STATUS_PROCESS_IS_TERMINATING, 1]);
   });
 
@@ -125,7 +115,7 @@ describe("making", () => {
     const thing = newThing(k, thingType(k, []));
     runToEnd(k, function* () {
       valueOf(ObOpenObjectByPointer(k, thing, THING_READ, 0, 0));
-    } as () => Blocking<void>);
+    });
     expect([headerOf(thing).handleCount, headerOf(thing).pointerCount]).toEqual([1, 2]);
   });
 
@@ -143,7 +133,7 @@ describe("making", () => {
       const first = ObOpenObjectByPointer(k, thing, THING_READ, 0, 0);
       const second = ObOpenObjectByPointer(k, thing, THING_WRITE, 0, 0);
       return [valueOf(first), statusOf(second)];
-    } as () => Blocking<number[]>);
+    });
     expect([answers, k.test.process.objectTable?.count]).toEqual([[4, STATUS_ACCESS_DENIED], 1]);
     expect(asked).toEqual([
       ["open", true, "thing", THING_READ, 1],
@@ -248,123 +238,7 @@ describe("resolving", () => {
       expect(ObReferenceObjectByHandle(k, handle, 1, processType, 0).ok).toBe(true);
       expect(statusOf(ObReferenceObjectByHandle(k, handle, 1, threadType, 1))).toBe(STATUS_OBJECT_TYPE_MISMATCH);
       expect(valueOf(referenceHandle(k, handle, null, 1)).grantedAccess).toBe(0x400);
-    } as () => Blocking<void>);
-  });
-});
-
-describe("closing", () => {
-  it("calls the close procedure with the counts before, then deletes", () => {
-    const k = testKernel();
-    const log: string[] = [];
-    runToEnd(k, function* () {
-      const handle = yield* insert(k, log);
-      const body = valueOf(ObReferenceObjectByHandle<ObjectBody>(k, handle, 0, null, 0));
-      const second = valueOf(ObOpenObjectByPointer(k, body, THING_READ, 0, 0));
-      dropReference(body);
-      expect(yield* ObCloseHandle(k, handle, 1)).toBe(STATUS_SUCCESS);
-      log.push("one closed");
-      yield* ObCloseHandle(k, second, 1);
-      expect(yield* ObCloseHandle(k, second, 1)).toBe(STATUS_INVALID_HANDLE);
     });
-    expect(log).toEqual(["close thing 2/2", "one closed", "close thing 1/1", "delete thing"]);
-  });
-
-  it("the value is free before the close procedure runs, which sees the object alive, in a critical region", () => {
-    const k = testKernel();
-    const seen: unknown[] = [];
-    const type = thingType(k, [], {
-      // eslint-disable-next-line require-yield
-      closeProcedure: function* (kernel, process, body): Blocking<void> {
-        const free = process.objectTable?.count;
-        seen.push(free, headerOf(body).handleCount, headerOf(body).pointerCount, KeAreApcsDisabled(kernel));
-      },
-    });
-    runToEnd(k, function* () {
-      const options = { desiredAccess: THING_ALL, attributes: 0, mode: 0 } as const;
-      const { handle } = valueOf(yield* ObInsertObject(k, newThing(k, type), options));
-      yield* ObCloseHandle(k, handle, 1);
-      seen.push(KeAreApcsDisabled(k));
-    });
-    expect(seen).toEqual([0, 0, 1, true, false]);
-  });
-
-  it("the type is asked before protection, and may refuse", () => {
-    const k = testKernel();
-    const asked: unknown[] = [];
-    thingType(k, [], {
-      okayToClose: (_k, process, body, handle, mode) => {
-        asked.push([process === k.test.process, body.name, handle, mode]);
-        return false;
-      },
-    });
-    runToEnd(k, function* () {
-      const handle = yield* insert(k, []);
-      setHandleFlags(k, handle, { inherit: false, protectFromClose: true });
-      expect(yield* ObCloseHandle(k, handle, 1)).toBe(STATUS_HANDLE_NOT_CLOSABLE);
-    });
-    expect([asked, k.test.process.objectTable?.count]).toEqual([[[true, "thing", 4, 1]], 1]);
-  });
-
-  it("a protected handle stays open", () => {
-    const k = testKernel();
-    const log: string[] = [];
-    runToEnd(k, function* () {
-      const handle = yield* insert(k, log);
-      expect(setHandleFlags(k, handle, { inherit: true, protectFromClose: true })).toBe(STATUS_SUCCESS);
-      expect(valueOf(yield* queryHandleFlags(k, handle))).toEqual({ inherit: true, protectFromClose: true });
-      expect(yield* ObCloseHandle(k, handle, 1)).toBe(STATUS_HANDLE_NOT_CLOSABLE);
-      setHandleFlags(k, handle, { inherit: true, protectFromClose: false });
-      expect(yield* ObCloseHandle(k, handle, 1)).toBe(STATUS_SUCCESS);
-    });
-    expect([log, k.test.exceptions]).toEqual([["close thing 1/1", "delete thing"], []]);
-  });
-
-  it("kernel mode closing a protected handle stops the machine", () => {
-    const k = testKernel();
-    spawn(k, function* () {
-      const handle = yield* insert(k, []);
-      setHandleFlags(k, handle, { inherit: false, protectFromClose: true });
-      yield* ObCloseHandle(k, handle, 0);
-    });
-    expect([run(k).end, k.ke.bugCheck?.code]).toEqual(["bugcheck", BugCheckCode.INVALID_KERNEL_HANDLE]);
-  });
-
-  it.each([0, 0x80000000, 0xffffffff, 0xfffffffe, 0x1234, 0x80001234])(
-    "user mode closing %i gets INVALID_HANDLE (T-HND3)",
-    (handle) => {
-      const k = testKernel();
-      expect(runToEnd(k, (kernel) => NtClose(kernel, handle), { mode: 1 })).toBe(STATUS_INVALID_HANDLE);
-      expect(k.test.exceptions).toEqual([]);
-    },
-  );
-
-  it("a debugged process gets a bad close as an exception, unless the caller is attached", () => {
-    const k = testKernel();
-    const other = newProcess(k, { parent: null });
-    k.test.process.debugPort = newThing(k, thingType(k, []));
-    other.debugPort = k.test.process.debugPort;
-    runToEnd(k, function* () {
-      yield* ObCloseHandle(k, 0x1234, 1);
-      const handle = yield* insert(k, []);
-      setHandleFlags(k, handle, { inherit: false, protectFromClose: true });
-      yield* ObCloseHandle(k, handle, 1);
-      const undo = KeStackAttachProcess(k, other);
-      yield* ObCloseHandle(k, 0x1234, 1);
-      yield* KeUnstackDetachProcess(k, undo);
-    });
-    expect(k.test.exceptions).toEqual([STATUS_INVALID_HANDLE, STATUS_HANDLE_NOT_CLOSABLE]);
-  });
-
-  it.each([
-    [0, "idle"],
-    [0xffffffff, "idle"],
-    [0x1234, "bugcheck"],
-  ])("kernel mode closing %i under a kernel debugger ends with %s", (handle, end) => {
-    const k = testKernel({ kernelDebugger: { enabled: true } });
-    spawn(k, function* (kernel: Kernel) {
-      expect(yield* ObCloseHandle(kernel, handle, 0)).toBe(STATUS_INVALID_HANDLE);
-    });
-    expect(run(k).end).toBe(end);
   });
 });
 

@@ -117,7 +117,7 @@ describe("paths", () => {
     const seen: unknown[] = [];
     const device = thingType(k, [], {
       name: "Parser",
-      // eslint-disable-next-line require-yield
+
       parseProcedure: function* (kernel, request) {
         seen.push(request.body.name, request.remaining, request.context, headerOf(request.body).pointerCount);
         headerOf(kernel.ob.rootDirectory).pointerCount++;

@@ -358,7 +358,6 @@ describe("the end of a process's handles", () => {
     const other = newProcess(k, { parent: null });
     const thread = spawn(k, function* () {
       const type = thingType(k, [], {
-        // eslint-disable-next-line require-yield
         closeProcedure: function* (): Blocking<void> {
           seen.push(thread.hardErrorsDisabled);
         },

@@ -76,7 +76,6 @@ describe("deletion", () => {
     const k = testKernel();
     const log: string[] = [];
     const type = thingType(k, log, {
-      // eslint-disable-next-line require-yield
       deleteProcedure: function* (_k, body): Blocking<void> {
         log.push(`${headerOf(body).pointerCount} left, safe reference ${ObReferenceObjectSafe(body)}`);
       },
@@ -154,7 +153,7 @@ describe("deletion", () => {
     holders.set("a", b).set("b", c);
     runToEnd(k, function* (kernel) {
       ObDereferenceObjectDeferDelete(kernel, a);
-    } as (kernel: Kernel) => Blocking<void>);
+    });
     expect(log).toEqual(["delete a", "delete b", "delete c"]);
     expect(type.totalObjects).toBe(0);
   });
@@ -162,7 +161,6 @@ describe("deletion", () => {
   it("does not bring an object back", () => {
     const k = testKernel();
     const type = thingType(k, [], {
-      // eslint-disable-next-line require-yield
       deleteProcedure: function* (_k, body): Blocking<void> {
         headerOf(body).pointerCount++;
       },

@@ -115,7 +115,7 @@ describe("waiting for one object", () => {
       const apc = newApc(kernel, waiter, { environment: 0, kernelRoutine: noKernelRoutine, normalRoutine: 1, mode: 1 });
       apc.isExit = true;
       KeInsertQueueApc(kernel, apc, null, null, 0);
-    } as (kernel: Kernel) => Blocking<void>);
+    });
     expect(run(k).unfinished).toEqual([]);
     expect([answer, liveEvents(k)]).toEqual([STATUS_USER_APC, 0]);
   });

@@ -1,0 +1,115 @@
+/**
+ * Machines for hostile programs: one processor serves them all, whatever a program leaves running is killed in the end,
+ * and then the kernel must have got back everything.
+ */
+import type { MachineEnd } from "../../src/abi/report.ts";
+import { STATUS_SUCCESS } from "../../src/abi/status.ts";
+import type { Cpu } from "../../src/cpu/cpu.ts";
+import { KiRun } from "../../src/ke/run.ts";
+import type { Kernel } from "../../src/kernel.ts";
+import { createMachine, type Machine } from "../../src/machine/machine.ts";
+import type { MachineOptions } from "../../src/machine/options.ts";
+import { mmLedger } from "../../src/mm/ledger.ts";
+import { PspShutdownProcessManager } from "../../src/ps/kill.ts";
+import { builtinEnvironment } from "./machine.ts";
+import { newCpu } from "./processor.ts";
+
+const MEMORY_BYTES = 32 << 20;
+const TURNS_AT_ONCE = 20_000;
+/** More than any program here takes; one that takes more has escaped its instruction limit. */
+const LONGEST_MS = 60_000;
+
+let processor: Cpu | null = null;
+
+/** The processor that all machines of a test file use one after another. */
+export function sharedCpu(): Cpu {
+  processor ??= newCpu({ ramBytes: MEMORY_BYTES });
+  return processor;
+}
+
+export interface HostileRun {
+  readonly machine: Machine;
+  /** Null when the program was refused. */
+  readonly end: MachineEnd | null;
+  /** Why it was refused. */
+  readonly refusal: string;
+}
+
+/** Starts a program file and runs it to its end, or to its limits. */
+export function runHostile(
+  bytes: Uint8Array,
+  options: Partial<MachineOptions> = {},
+  cpu: Cpu = sharedCpu(),
+): HostileRun {
+  const machine = createMachine({ processor: cpu, environment: builtinEnvironment(), ...options });
+  const started = machine.start({ name: "hostile.exe", bytes, environment: new Map([["SystemRoot", "C:\\windows"]]) });
+  if (!started.ok) return { machine, end: null, refusal: started.reason };
+  return { machine, end: runToEnd(machine), refusal: "" };
+}
+
+export function runToEnd(machine: Machine): MachineEnd {
+  const deadline = performance.now() + LONGEST_MS;
+  for (;;) {
+    const end = machine.run({ turns: TURNS_AT_ONCE, stop: () => false });
+    if (end !== null) return end;
+    if (performance.now() > deadline) throw new Error("the machine does not end");
+  }
+}
+
+/** Kills every process that is left, as a shutdown would, and runs the machine until all of them are gone. */
+export function killAll(machine: Machine): void {
+  const k = machine.kernel;
+  let done = false;
+  k.ex.upcalls.createSystemThread(
+    k,
+    function* (kernel) {
+      yield* PspShutdownProcessManager(kernel);
+      done = true;
+    },
+    "janitor",
+  );
+  const deadline = performance.now() + LONGEST_MS;
+  for (;;) {
+    const end = KiRun(k, { turns: TURNS_AT_ONCE, untilNs: Infinity, stop: () => false });
+    if (end === "idle") break;
+    if (end !== "turns") throw new Error(`the kill ended with ${end}`);
+    if (performance.now() > deadline) throw new Error("the processes do not die");
+  }
+  if (!done) throw new Error("the janitor was blocked");
+}
+
+/**
+ * Kills what is left and looks for what did not come back. A refused program left nothing to kill.
+ * @returns sentences; none if all is well
+ */
+export function auditAfterwards({ machine, end }: HostileRun): string[] {
+  if (end?.outcome === "bugcheck") return [end.detail];
+  killAll(machine);
+  const k = machine.kernel;
+  const found = machine.ledger().map(({ type, id, pinnedBy }) => `${type} ${id} lives: ${pinnedBy.join(", ")}`);
+  found.push(...mmLedger(k).complaints);
+  const before = ownPool();
+  for (const [tag, bytes] of poolOf(k)) {
+    if (bytes !== (before.get(tag) ?? 0)) found.push(`pool ${tag}: ${bytes} bytes, ${before.get(tag) ?? 0} before`);
+  }
+  return found;
+}
+
+let own: ReadonlyMap<string, number> | null = null;
+
+/** What the machine itself keeps in the pool, by tag. */
+function ownPool(): ReadonlyMap<string, number> {
+  if (own !== null) return own;
+  const machine = createMachine({ processor: null, environment: null });
+  machine.startScript("nothing.exe", function* () {
+    return STATUS_SUCCESS;
+  });
+  runToEnd(machine);
+  killAll(machine);
+  own = poolOf(machine.kernel);
+  return own;
+}
+
+function poolOf(k: Kernel): ReadonlyMap<string, number> {
+  return new Map([...k.ex.pool.tags.values()].map(({ tag, bytes }) => [tag, bytes]));
+}

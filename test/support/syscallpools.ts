@@ -1,0 +1,258 @@
+/** What a hostile program hands to system services: words that fit each kind of argument, nearly fit, or do not. */
+import { CONTEXT_ALL } from "../../src/abi/exception.ts";
+import { IMAGE_BASE } from "./program.ts";
+import type { Random } from "./random.ts";
+
+/** The program's writable section. */
+export const DATA_RVA = 0x2000;
+export const DATA_BYTES = 0xe000;
+const DATA = IMAGE_BASE + DATA_RVA;
+
+/** Where things lie in it. */
+const PARAMETERS_POINTER = 0x000;
+const ATTRIBUTES = 0x100;
+const STRINGS = 0x800;
+const NAMES = 0x1000;
+const TIMES = 0x4000;
+const HANDLES = 0x4400;
+const CONTEXTS = 0x5000;
+const RECORDS = 0x7000;
+const LISTS = 0x7800;
+const REGIONS = 0x8000;
+const SCRATCH = 0x9000;
+
+const SLOTS = 32;
+const NAME_BYTES = 0x180;
+const CONTEXT_SLOTS = 8;
+
+/** The word that the program replaces by the address of its process parameters. */
+export const PARAMETERS_ADDRESS = DATA + PARAMETERS_POINTER;
+
+const FILE_NAMES = [
+  "\\??\\C:\\app\\hostile.exe",
+  "\\??\\C:\\windows\\temp\\a",
+  "\\??\\C:\\windows\\temp",
+  "\\??\\C:\\windows\\temp\\new folder\\..\\b",
+  "\\??\\C:\\windows\\temp\\a:stream",
+  "\\??\\C:",
+  "\\??\\Z:\\nothing",
+  "a",
+  "..\\..\\a*?",
+];
+const OBJECT_NAMES = [
+  "\\BaseNamedObjects\\one",
+  "\\BaseNamedObjects\\two",
+  "\\BaseNamedObjects",
+  "\\Device",
+  "\\KernelObjects\\none",
+  "\\Registry\\Machine\\Software\\Fuzz",
+  "\\Registry\\Machine\\Software\\Fuzz\\Deep\\Deeper",
+  "\\Registry\\Machine\\Software",
+  "\\",
+  "\\\\",
+  "",
+  "Value",
+  "\ud800\udfff\ud800\0x",
+];
+const ALL_NAMES = [...FILE_NAMES, ...OBJECT_NAMES];
+
+/** Addresses at which something is wrong, or ends. */
+const BAD_ADDRESSES = [
+  ...[0, 1, 4, 0xffff, 0x10000, 0x7ffdffff, 0x7ffe0000, 0x7ffe0ffc, 0x7ffeffff, 0x7fff0000, 0x7fffffff],
+  ...[0x80000000, 0x80000001, 0xbffffffc, 0xc0000000, 0xffc00000, 0xfffff000, 0xfffffffc, 0xfffffffd, 0xffffffff],
+  ...[IMAGE_BASE, IMAGE_BASE + 0x1000, IMAGE_BASE + 0x1fff, DATA + 0xfff, DATA + 0xffd, DATA - 2, DATA + DATA_BYTES - 1],
+];
+const LENGTHS = [
+  ...[0, 1, 2, 4, 7, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 56, 64, 0x100, 0x1000, 0x1001, 0x4000, 0x10000],
+  ...[0x100000, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff],
+];
+const FLAGS = [0, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x1000, 0x3000, 0x8000, 0x20000, 0x1000000, 0x80000000];
+const PROTECTIONS = [0, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x102, 0x104, 0x120, 0x204, 0x301, 0xffffffff];
+const ALLOCATIONS = [0x1000, 0x2000, 0x3000, 0x3000, 0x4000, 0x8000, 0x102000, 0x80000, 0x103000, 0, 0x400000, 0xc000];
+const ACCESSES = [0, 0x1fffff, 0x1f0003, 0x2000000, 0x80000000, 0x40000000, 0x10000000, 0x100000, 1, 0xf003f, 0x1000000];
+const PSEUDO_HANDLES = [0xffffffff, 0xfffffffe, 0xfffffffd, 0xfffffffc, 0xfffffffb, 0xfffffffa];
+
+/** One letter for each kind of argument; the signatures of `syscallprogram.ts` are made of them. */
+export type ArgumentKind = "h" | "p" | "t" | "o" | "A" | "U" | "T" | "b" | "l" | "c" | "n" | "f" | "P" | "M" | "x" | "r" | "C" | "E" | "R" | "S" | "H" | "L" | "a" | "m" | "s";
+
+/** Addresses in the program's code. */
+export interface CodeAddresses {
+  readonly thread: number;
+  readonly apc: number;
+  readonly calls: number;
+  readonly callsBytes: number;
+}
+
+/** A handle that is probably good, a bad one, a pseudo-handle, a kernel handle. */
+function handle(random: Random): number {
+  switch (random.below(12)) {
+    case 0:
+      return random.pick(PSEUDO_HANDLES);
+    case 1:
+      return random.pick([0, 0x80000004, 0x80000008, 0xfffff, 0x7ffffffc, 0x80000000, 0xfffffff8]);
+    case 2:
+      return 4 * random.below(0x100) + random.below(4);
+    default:
+      return 4 * (1 + random.below(40));
+  }
+}
+
+export function wildWord(random: Random): number {
+  switch (random.below(6)) {
+    case 0:
+      return random.word();
+    case 1:
+      return random.pick(BAD_ADDRESSES);
+    case 2:
+      return random.pick(LENGTHS);
+    case 3:
+      return handle(random);
+    case 4:
+      return random.below(64);
+    default:
+      return scratch(random);
+  }
+}
+
+function scratch(random: Random): number {
+  const at = DATA + SCRATCH + random.below(DATA_BYTES - SCRATCH);
+  return random.oneIn(8) ? at : (at & ~3) >>> 0;
+}
+
+function slot(random: Random, start: number, size: number, count: number = SLOTS): number {
+  return DATA + start + size * random.below(count);
+}
+
+/** A word for an argument of the kind; once in eight times anything at all. */
+export function argumentOf(kind: ArgumentKind, random: Random, code: CodeAddresses): number {
+  if (random.oneIn(8)) return wildWord(random);
+  switch (kind) {
+    case "h":
+      return handle(random);
+    case "p":
+      return random.below(4) === 0 ? handle(random) : 0xffffffff;
+    case "t":
+      return random.below(3) > 0 ? handle(random) : 0xfffffffe;
+    case "o":
+    case "b":
+      return scratch(random);
+    case "A":
+      return random.oneIn(3) ? 0 : slot(random, ATTRIBUTES, 24);
+    case "U":
+      return slot(random, STRINGS, 8);
+    case "T":
+      return random.oneIn(24) ? 0 : slot(random, TIMES, 8);
+    case "l":
+      return random.pick(LENGTHS);
+    case "c":
+      return random.oneIn(6) ? 1000 + random.below(4) : random.below(48);
+    case "n":
+      return random.below(6);
+    case "f":
+      return random.pick(FLAGS);
+    case "P":
+      return random.pick(PROTECTIONS);
+    case "M":
+      return random.pick(ALLOCATIONS);
+    case "r":
+      return random.pick([0, code.thread, code.apc, code.apc, code.calls, 0x7fff0000]);
+    case "C":
+      return slot(random, CONTEXTS, 0x400, CONTEXT_SLOTS);
+    case "E":
+      return slot(random, RECORDS, 0x50, 16);
+    case "R":
+      return slot(random, REGIONS, 8);
+    case "S":
+      return random.pick([code.calls, code.calls + 48 * random.below(code.callsBytes / 48), 0, DATA]);
+    case "H":
+      return DATA + HANDLES + 4 * random.below(0x80);
+    case "L":
+      return random.oneIn(3) ? 0 : slot(random, LISTS, 0x40);
+    case "a":
+      return random.pick(ACCESSES);
+    case "m":
+      return random.oneIn(3) ? 0x10000 * random.below(0x8000) : random.pick([DATA, IMAGE_BASE, code.calls, scratch(random)]);
+    case "s":
+      return random.pick([0, 0x1000, 0x10000, 0x100000]);
+    case "x":
+      return wildWord(random);
+  }
+}
+
+/** The program's data: structures that are nearly right, for services to read. */
+export function hostileData(random: Random, code: CodeAddresses): Uint8Array {
+  const bytes = new Uint8Array(DATA_BYTES);
+  const view = new DataView(bytes.buffer);
+  const put = (at: number, value: number): void => view.setUint32(at, value >>> 0, true);
+  for (let at = SCRATCH; at < DATA_BYTES; at += 4) put(at, wildWord(random));
+  for (let at = HANDLES; at < CONTEXTS; at += 4) put(at, handle(random));
+  for (let index = 0; index < SLOTS; index++) {
+    putString(view, random, index);
+    putAttributes(put, random, ATTRIBUTES + 24 * index);
+    view.setBigInt64(TIMES + 8 * index, timeOf(random), true);
+    put(REGIONS + 8 * index, random.oneIn(2) ? 0 : 0x10000 * random.below(0x8000));
+    put(REGIONS + 8 * index + 4, random.pick([0x1000, 0x10000, 0x123456, 0x7fffffff, 0, 0x2000]));
+    putList(put, random, LISTS + 0x40 * index);
+  }
+  for (let index = 0; index < CONTEXT_SLOTS; index++) putContext(put, random, code, CONTEXTS + 0x400 * index);
+  for (let index = 0; index < 16; index++) {
+    const at = RECORDS + 0x50 * index;
+    put(at, random.pick([0xc0000005, 0x80000003, 0xe06d7363, random.word()]));
+    put(at + 4, random.below(2));
+    put(at + 12, random.pick([code.apc, wildWord(random)]));
+    put(at + 16, random.pick([0, 2, 15, 16, 0xffffffff]));
+  }
+  return bytes;
+}
+
+function putString(view: DataView, random: Random, index: number): void {
+  const name = random.pick(ALL_NAMES);
+  const at = NAMES + NAME_BYTES * index;
+  for (let i = 0; i < name.length; i++) view.setUint16(at + 2 * i, name.charCodeAt(i), true);
+  const length = random.oneIn(8) ? random.pick([1, 3, 0xfffe, 0xffff, 0x8000]) : 2 * name.length;
+  view.setUint16(STRINGS + 8 * index, length, true);
+  view.setUint16(STRINGS + 8 * index + 2, length, true);
+  view.setUint32(STRINGS + 8 * index + 4, random.oneIn(10) ? wildWord(random) : DATA + at, true);
+}
+
+function putAttributes(put: (at: number, value: number) => void, random: Random, at: number): void {
+  put(at, random.oneIn(12) ? random.below(40) : 24);
+  put(at + 4, random.oneIn(4) ? handle(random) : 0);
+  put(at + 8, random.oneIn(12) ? wildWord(random) : slot(random, STRINGS, 8));
+  put(at + 12, random.pick([0, 0, 0x40, 0x40, 0x42, 0x80, 0xc0, 0x10, 0x50, 0x20, 0x200, 0xffffffff]));
+  put(at + 16, random.oneIn(8) ? wildWord(random) : 0);
+}
+
+function timeOf(random: Random): bigint {
+  switch (random.below(10)) {
+    case 0:
+      return -0x8000000000000000n + BigInt(random.below(3));
+    case 1:
+      return 0x7fffffffffffffffn;
+    case 2:
+      return BigInt(random.word()) * 0x100000000n + BigInt(random.word());
+    case 3:
+      return 0n;
+    default:
+      return BigInt(-random.below(200_000));
+  }
+}
+
+const LIST_ATTRIBUTES = [0x60000, 0x60001, 0x60002, 0x10003, 0x10004, 0x20005, 0x00006, 0x2000a, 0x2000b, 0x20013];
+
+function putList(put: (at: number, value: number) => void, random: Random, at: number): void {
+  put(at, random.oneIn(6) ? random.pick(LENGTHS) : 4 + 16 * random.below(4));
+  for (let entry = 0; entry < 3; entry++) {
+    put(at + 4 + 16 * entry, random.pick(LIST_ATTRIBUTES));
+    const name = NAMES + NAME_BYTES * random.below(SLOTS);
+    put(at + 8 + 16 * entry, random.pick([4, 8, 44, 46, 48, 0x1000]));
+    put(at + 12 + 16 * entry, random.pick([handle(random), DATA + name, scratch(random), wildWord(random)]));
+  }
+}
+
+function putContext(put: (at: number, value: number) => void, random: Random, code: CodeAddresses, at: number): void {
+  for (let offset = 0; offset < 0x2cc; offset += 4) put(at + offset, random.oneIn(3) ? random.word() : 0);
+  put(at, random.pick([CONTEXT_ALL, 0x10001, 0x10002, 0x10007, 0x10008, 0x10020, 0, 0xffffffff]));
+  put(at + 0xb8, random.pick([code.thread, code.apc, code.thread, wildWord(random)]));
+  put(at + 0xc0, random.word());
+}
