@@ -40,7 +40,6 @@ import { findTool, pipeTools } from "./setup-process.ts";
 import type { Progress } from "./setup-progress.ts";
 import { stripImage } from "./setup-strip.ts";
 
-export { findWindowsDirectory } from "./setup-directory.ts";
 export { createProgress, silentProgress } from "./setup-progress.ts";
 
 export interface SetupOptions {

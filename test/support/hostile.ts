@@ -12,6 +12,7 @@ import type { MachineOptions } from "../../src/machine/options.ts";
 import { mmLedger } from "../../src/mm/ledger.ts";
 import { PspShutdownProcessManager } from "../../src/ps/kill.ts";
 import { builtinEnvironment } from "./machine.ts";
+import { MachineCode, SECTION_CODE, TEXT_RVA, writeProgram } from "./program.ts";
 import { newCpu } from "./processor.ts";
 
 const MEMORY_BYTES = 32 << 20;
@@ -88,8 +89,9 @@ export function auditAfterwards({ machine, end }: HostileRun): string[] {
   const k = machine.kernel;
   const found = machine.ledger().map(({ type, id, pinnedBy }) => `${type} ${id} lives: ${pinnedBy.join(", ")}`);
   found.push(...mmLedger(k).complaints);
+  const after = poolOf(k);
   const before = ownPool();
-  for (const [tag, bytes] of poolOf(k)) {
+  for (const [tag, bytes] of after) {
     if (bytes !== (before.get(tag) ?? 0)) found.push(`pool ${tag}: ${bytes} bytes, ${before.get(tag) ?? 0} before`);
   }
   return found;
@@ -97,15 +99,15 @@ export function auditAfterwards({ machine, end }: HostileRun): string[] {
 
 let own: ReadonlyMap<string, number> | null = null;
 
-/** What the machine itself keeps in the pool, by tag. */
+/** What the machine itself keeps in the pool after a program that does nothing, by tag. */
 function ownPool(): ReadonlyMap<string, number> {
   if (own !== null) return own;
-  const machine = createMachine({ processor: null, environment: null });
-  machine.startScript("nothing.exe", function* () {
-    return STATUS_SUCCESS;
-  });
-  runToEnd(machine);
+  const nothing = new MachineCode().bytes(0x31, 0xc0, 0xc2, 4, 0).finish();
+  const { machine } = runHostile(
+    writeProgram([{ name: ".text", rva: TEXT_RVA, bytes: nothing, characteristics: SECTION_CODE }]),
+  );
   killAll(machine);
+  machine.ledger();
   own = poolOf(machine.kernel);
   return own;
 }

@@ -196,8 +196,10 @@ export class ModelProcess {
     }
     const { region } = page;
     const state = (other: ModelPage): number => (other.committed ? reported(other) : 0);
-    let end = at;
-    while (end < region.end && this.pages[end] != null && state(this.pages[end] as ModelPage) === state(page)) end++;
+    const differs = this.pages.findIndex((other, index) => {
+      return index > at && (other === null || other.region !== region || state(other) !== state(page));
+    });
+    const end = differs < 0 ? region.end : differs;
     const type = region.section === null ? MEM_PRIVATE : region.section.image === null ? MEM_MAPPED : MEM_IMAGE;
     const committed = page.committed ? MEM_COMMIT : MEM_RESERVE;
     return [committed, state(page), type, (end - at) * 4096, region.protection];

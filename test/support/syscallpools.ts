@@ -67,13 +67,14 @@ const LENGTHS = [
   ...[0x100000, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff],
 ];
 const FLAGS = [0, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x1000, 0x3000, 0x8000, 0x20000, 0x1000000, 0x80000000];
+const FILE_OPTIONS = [0, 0x20, 0x20, 0x21, 0x40, 0x60, 0x60, 0x10, 0x1000, 0x1060, 0x4021, 0x2000, 0xffffffff];
 const PROTECTIONS = [0, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x102, 0x104, 0x120, 0x204, 0x301, 0xffffffff];
 const ALLOCATIONS = [0x1000, 0x2000, 0x3000, 0x3000, 0x4000, 0x8000, 0x102000, 0x80000, 0x103000, 0, 0x400000, 0xc000];
 const ACCESSES = [0, 0x1fffff, 0x1f0003, 0x2000000, 0x80000000, 0x40000000, 0x10000000, 0x100000, 1, 0xf003f, 0x1000000];
 const PSEUDO_HANDLES = [0xffffffff, 0xfffffffe, 0xfffffffd, 0xfffffffc, 0xfffffffb, 0xfffffffa];
 
 /** One letter for each kind of argument; the signatures of `syscallprogram.ts` are made of them. */
-export type ArgumentKind = "h" | "p" | "t" | "o" | "A" | "U" | "T" | "b" | "l" | "c" | "n" | "f" | "P" | "M" | "x" | "r" | "C" | "E" | "R" | "S" | "H" | "L" | "a" | "m" | "s";
+export type ArgumentKind = "h" | "p" | "t" | "o" | "A" | "U" | "T" | "b" | "l" | "c" | "n" | "f" | "P" | "M" | "x" | "r" | "C" | "E" | "R" | "S" | "H" | "L" | "a" | "m" | "s" | "z" | "Z" | "F";
 
 /** Addresses in the program's code. */
 export interface CodeAddresses {
@@ -123,9 +124,8 @@ function slot(random: Random, start: number, size: number, count: number = SLOTS
   return DATA + start + size * random.below(count);
 }
 
-/** A word for an argument of the kind; once in eight times anything at all. */
+/** A word that fits the kind. */
 export function argumentOf(kind: ArgumentKind, random: Random, code: CodeAddresses): number {
-  if (random.oneIn(8)) return wildWord(random);
   switch (kind) {
     case "h":
       return handle(random);
@@ -172,6 +172,12 @@ export function argumentOf(kind: ArgumentKind, random: Random, code: CodeAddress
       return random.pick(ACCESSES);
     case "m":
       return random.oneIn(3) ? 0x10000 * random.below(0x8000) : random.pick([DATA, IMAGE_BASE, code.calls, scratch(random)]);
+    case "z":
+      return random.oneIn(8) ? random.pick(FLAGS) : 0;
+    case "Z":
+      return slot(random, REGIONS, 8) + 4;
+    case "F":
+      return random.pick(FILE_OPTIONS);
     case "s":
       return random.pick([0, 0x1000, 0x10000, 0x100000]);
     case "x":
@@ -217,7 +223,7 @@ function putString(view: DataView, random: Random, index: number): void {
 
 function putAttributes(put: (at: number, value: number) => void, random: Random, at: number): void {
   put(at, random.oneIn(12) ? random.below(40) : 24);
-  put(at + 4, random.oneIn(4) ? handle(random) : 0);
+  put(at + 4, random.oneIn(10) ? handle(random) : 0);
   put(at + 8, random.oneIn(12) ? wildWord(random) : slot(random, STRINGS, 8));
   put(at + 12, random.pick([0, 0, 0x40, 0x40, 0x42, 0x80, 0xc0, 0x10, 0x50, 0x20, 0x200, 0xffffffff]));
   put(at + 16, random.oneIn(8) ? wildWord(random) : 0);

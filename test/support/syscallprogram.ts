@@ -29,10 +29,10 @@ const PARTS = 2 * THREADS;
 
 /** The kinds of the arguments of each service; see `ArgumentKind`. */
 const SIGNATURES: ReadonlyMap<string, string> = new Map([
-  ...["NtAllocateVirtualMemory pRnRMP", "NtFreeVirtualMemory pRRM", "NtProtectVirtualMemory pRRPo"],
+  ...["NtAllocateVirtualMemory pRzZMP", "NtFreeVirtualMemory pRZM", "NtProtectVirtualMemory pRZPo"],
   ...["NtQueryVirtualMemory pmcblo", "NtReadVirtualMemory pmblo", "NtWriteVirtualMemory pbblo"],
-  ...["NtFlushInstructionCache pml", "NtCreateSection oaARPfh", "NtOpenSection oaA", "NtMapViewOfSection hpRnlTRnMP"],
-  ...["NtUnmapViewOfSection pm", "NtQuerySection hcblo", "NtClose h", "NtDuplicateObject phpoafn"],
+  ...["NtFlushInstructionCache pml", "NtCreateSection oaATPfh", "NtOpenSection oaA", "NtMapViewOfSection hpRzzzZnzP"],
+  ...["NtUnmapViewOfSection pm", "NtQuerySection hcblo", "NtClose h", "NtDuplicateObject phpoazn"],
   ...["NtWaitForSingleObject hnT", "NtWaitForMultipleObjects nHnnT", "NtSignalAndWaitForSingleObject hhnT"],
   ...["NtCreateEvent oaAnn", "NtOpenEvent oaA", "NtSetEvent ho", "NtResetEvent ho", "NtPulseEvent ho", "NtClearEvent h"],
   ...["NtQueryEvent hnblo", "NtCreateMutant oaAn", "NtOpenMutant oaA", "NtReleaseMutant ho", "NtQueryMutant hnblo"],
@@ -47,16 +47,16 @@ const SIGNATURES: ReadonlyMap<string, string> = new Map([
   ...["NtQueryInformationProcess pcblo", "NtSetInformationProcess pcbl", "NtQuerySystemInformation cblo"],
   ...["NtQuerySystemTime o", "NtQueryPerformanceCounter oo", "NtQueryTimerResolution ooo", "NtGetTickCount "],
   ...["NtQueryDefaultLocale no", "NtQueryDefaultUILanguage o", "NtQueryInstallUILanguage o"],
-  ...["NtCreateFile oaAoTffnfbl", "NtOpenFile oaAoff", "NtReadFile hhrxoblTb", "NtWriteFile hhrxoblTb"],
-  ...["NtFlushBuffersFile ho", "NtFsControlFile hhrxolblbl", "NtDeviceIoControlFile hhrxolblbl"],
+  ...["NtCreateFile oaAozznnFzz", "NtOpenFile oaAonF", "NtReadFile hzrxoblTz", "NtWriteFile hzrxoblTz"],
+  ...["NtFlushBuffersFile ho", "NtFsControlFile hzrxolblbl", "NtDeviceIoControlFile hzrxolblbl"],
   ...["NtQueryInformationFile hoblc", "NtSetInformationFile hoblc", "NtQueryVolumeInformationFile hoblc"],
-  ...["NtQueryDirectoryFile hhrxoblcnUn", "NtQueryAttributesFile Ab", "NtQueryFullAttributesFile Ab"],
-  ...["NtCreateKey oaAnUno", "NtOpenKey oaA", "NtOpenKeyEx oaAn", "NtDeleteKey h", "NtFlushKey h"],
-  ...["NtNotifyChangeKey hhrxofnbln", "NtSetValueKey hUnnbl", "NtDeleteValueKey hU", "NtQueryValueKey hUnblo"],
+  ...["NtQueryDirectoryFile hzrxoblcnUn", "NtQueryAttributesFile Ab", "NtQueryFullAttributesFile Ab"],
+  ...["NtCreateKey oaAzUzo", "NtOpenKey oaA", "NtOpenKeyEx oaAn", "NtDeleteKey h", "NtFlushKey h"],
+  ...["NtNotifyChangeKey hzrxofnbln", "NtSetValueKey hUnnbl", "NtDeleteValueKey hU", "NtQueryValueKey hUnblo"],
   ...["NtEnumerateKey hnnblo", "NtEnumerateValueKey hnnblo", "NtQueryKey hnblo"],
   ...["NtOpenProcessToken pao", "NtOpenProcessTokenEx pafo", "NtOpenThreadToken tano", "NtOpenThreadTokenEx tanfo"],
   ...["NtQueryInformationToken hcblo", "NtContinue Cn", "NtRaiseException ECn", "NtGetContextThread tC"],
-  ...["NtSetContextThread tC", "NtCreateThreadEx oaAprSnnssL", "NtCreateUserProcess ooaaAAnnbbL"],
+  ...["NtSetContextThread tC", "NtCreateThreadEx oaAprSzzssL", "NtCreateUserProcess ooaaAAnnbbL"],
   ...["NtInitializeNlsFiles oob", "NtGetNlsSectionPtr nnboo"],
 ].map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)] as const));
 
@@ -127,19 +127,34 @@ function callTable(random: Random, services: readonly Callable[], perPart: numbe
   const words = new Uint32Array(WORDS * (perPart + 1) * PARTS);
   let at = 0;
   for (let part = 0; part < PARTS; part++) {
-    for (let call = 0; call < perPart; call++, at += WORDS) words.set(chooseCall(random, services, code), at);
+    for (let call = 0; call < perPart; call++, at += WORDS) {
+      const opening = call < OPENING.length ? openingCall(services, OPENING[call] ?? "") : null;
+      words.set(opening ?? chooseCall(random, services, code), at);
+    }
     words[at] = END;
     at += WORDS;
   }
   return new Uint8Array(words.buffer);
 }
 
+/** What each part begins with, so that there are handles of many types. */
+const OPENING = ["NtCreateEvent", "NtCreateMutant", "NtCreateSemaphore", "NtCreateTimer", "NtCreateKeyedEvent"];
+
+/** A call `(handle*, access, null, …)` that succeeds. */
+function openingCall(services: readonly Callable[], name: string): number[] {
+  return [serviceNumber(services, name), SCRATCH_WORD, 0x1f0003, 0, 1, 8];
+}
+
 function chooseCall(random: Random, services: readonly Callable[], code: CodeAddresses): number[] {
   if (random.oneIn(50)) return Array.from({ length: WORDS }, () => wildWord(random) & 0x7fffffff);
+  // Half of the calls are as good as we can make them; in the others every fourth argument is anything at all.
+  const polite = random.oneIn(2);
   for (;;) {
     const { number, name, kinds } = random.pick(services);
     if (!random.oneIn(RARE.get(name) ?? 1)) continue;
-    return [number, ...kinds.map((kind) => argumentOf(kind, random, code))];
+    const choose = (kind: ArgumentKind): number =>
+      polite || !random.oneIn(4) ? argumentOf(kind, random, code) : wildWord(random);
+    return [number, ...kinds.map(choose)];
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * Who called the system service: the nearest return address on the user stack that lies in the program's own image and
- * follows a call instruction, and which import that call went to. Compilers leave no frame chain, so the stack is
- * scanned; what a certificate says of a caller is evidence, not proof.
+ * Who called the system service: the nearest return address in the program's own image that follows a call instruction,
+ * and which import that call went to. Frames are followed as far as they are linked; where they are not, the stack is
+ * scanned. What a certificate says of a caller is evidence, not proof.
  */
 import type { Caller } from "../../ke/usermode.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -11,36 +11,64 @@ import type { ImportNames } from "./importnames.ts";
 
 /** Bytes of stack that are looked at. */
 const SCAN_BYTES = 0x1000;
+const MAXIMUM_FRAMES = 64;
+const MAXIMUM_STACK_BYTES = 0x100000;
 const CALL_RELATIVE = 0xe8;
 /** `call [address]` and `jmp [address]`, as little-endian words. */
 const CALL_INDIRECT = 0x15ff;
 const JUMP_INDIRECT = 0x25ff;
 
-/**
- * @param stack where the scan begins: the stack pointer at the trap
- * @param fallback the return address of the system call itself
- */
-export function findCaller(
-  k: Kernel,
-  process: EProcess,
-  stack: number,
-  fallback: number,
-  imports: ImportNames | null,
-): Caller {
+/** Where the search for the caller begins. */
+export interface CallSite {
+  /** Stack pointer at the trap. */
+  readonly stack: number;
+  /** EBP at the trap. */
+  readonly frame: number;
+  /** Return address of the system call itself, for want of a better one. */
+  readonly fallback: number;
+}
+
+export function findCaller(k: Kernel, process: EProcess, site: CallSite, imports: ImportNames | null): Caller {
   const image = process.sectionObject?.segment.image ?? null;
-  if (image === null) return { address: fallback };
+  if (image === null) return { address: site.fallback };
   const base = process.sectionBaseAddress;
   const end = base + image.pageCount * 0x1000;
-  const user = k.mm.user.begin();
-  for (let at = stack; at < stack + SCAN_BYTES; at += 4) {
-    const address = user.readU32(at);
-    if (user.faulted) break;
-    if (address <= base + 0x1000 || address >= end) continue;
-    const slot = calledSlot(user, address);
-    if (user.faulted) user.begin();
-    else if (slot !== null) return withApi(address, imports?.nameAt(slot - base));
+  const user = k.mm.user;
+  const inProgram = (address: number): Caller | null => {
+    if (address <= base + 0x1000 || address >= end) return null;
+    const slot = calledSlot(user.begin(), address);
+    return slot === null || user.faulted ? null : withApi(address, imports?.nameAt(slot - base));
+  };
+  return followFrames(user, site, inProgram) ?? scanStack(user, site, inProgram) ?? { address: site.fallback };
+}
+
+type Test = (address: number) => Caller | null;
+
+/** Frames lie above one another; a chain that turns back or leaves the stack is none. */
+function followFrames(user: UserMemory, site: CallSite, test: Test): Caller | null {
+  let frame = site.frame;
+  let above = site.stack;
+  for (let depth = 0; depth < MAXIMUM_FRAMES; depth++) {
+    if (frame < above || frame - site.stack > MAXIMUM_STACK_BYTES || (frame & 3) !== 0) return null;
+    const address = user.begin().readU32(frame + 4);
+    const next = user.readU32(frame);
+    if (user.faulted) return null;
+    const caller = test(address);
+    if (caller !== null) return caller;
+    above = frame + 8;
+    frame = next;
   }
-  return { address: fallback };
+  return null;
+}
+
+function scanStack(user: UserMemory, site: CallSite, test: Test): Caller | null {
+  for (let at = site.stack; at < site.stack + SCAN_BYTES; at += 4) {
+    const address = user.begin().readU32(at);
+    if (user.faulted) return null;
+    const caller = test(address);
+    if (caller !== null) return caller;
+  }
+  return null;
 }
 
 function withApi(address: number, api: string | undefined): Caller {

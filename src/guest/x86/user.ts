@@ -29,6 +29,7 @@ import { pushApcFrame, pushExceptionFrame } from "./frames.ts";
 const EAX = 0;
 const ECX = 1;
 const ESP = 4;
+const EBP = 5;
 const EDI = 7;
 const DIRECTION_FLAG = 0x400;
 const DWORDS_PER_PAGE = 1024;
@@ -185,7 +186,10 @@ export class X86UserContext implements UserContext {
   caller(k: Kernel, thread: KThread): Caller {
     const { process } = thread;
     assert(process instanceof EProcess, "every process is the process manager's");
-    return findCaller(k, process, this.callStack, this.returnAddress, this.machine.imports.get(process.pid) ?? null);
+    const { machine } = this;
+    const general = machine.loaded === this ? machine.cpu.general : this.saved.general;
+    const site = { stack: this.callStack, frame: (general[EBP] ?? 0) >>> 0, fallback: this.returnAddress };
+    return findCaller(k, process, site, machine.imports.get(process.pid) ?? null);
   }
 
   /** The thread's registers, out of the processor: they may be read and changed until it runs again. */

@@ -73,7 +73,7 @@ export function makeImage(options: ImageOptions): Uint8Array {
   return image;
 }
 
-export function sha256(content: Uint8Array): string {
+function sha256(content: Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }
 

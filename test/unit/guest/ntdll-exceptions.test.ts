@@ -8,6 +8,7 @@ import { NtdllMachine, PEB, STACK_BASE, STACK_LIMIT, TEB, type Ending } from "./
 
 /** Where the context of the tests continues; nothing is mapped there, so the run ends with a page fault. */
 const RESUMED = 0x600000;
+const ZERO_FLAG = 0x40;
 const CURRENT_PROCESS = "ffffffff";
 const RECORD = STACK_BASE - 0x1000;
 const CONTEXT_ADDRESS = RECORD - 0x400;
@@ -202,6 +203,7 @@ describe("RtlRaiseException", () => {
       code.mov(ECX, 0xc0c0);
       code.push(RECORD);
       code.mov(EDX, machine.address("RtlRaiseException"));
+      code.cmp(ECX, ECX);
       code.call(EDX);
       code.breakpoint();
     });
@@ -219,6 +221,7 @@ describe("RtlRaiseException", () => {
       0xc0c0,
       machine.address("RtlRaiseException"),
     ]);
+    expect(field("eflags") & ZERO_FLAG).toBe(ZERO_FLAG);
     expect([field("contextFlags"), field("segCs") & 3, field("segSs") & 3]).toEqual([0x10007, 3, 3]);
   });
 

@@ -62,6 +62,21 @@ describe("one processor", () => {
     expect(log).toEqual(["a sets", "high", "a goes on", "b0"]);
   });
 
+  it("an equal does not cut a turn short, even if the better thread that should have is gone", () => {
+    const k = testKernel({ quantumNs: 1000 });
+    const log: string[] = [];
+    spawn(k, function* (kernel) {
+      log.push("a");
+      // As when another processor has taken the better thread meanwhile.
+      kernel.ke.prcb.reschedule = true;
+      yield* work(kernel, 10);
+      log.push("a");
+    });
+    spawn(k, worker(log, "b", 1, 10));
+    run(k);
+    expect(log).toEqual(["a", "a", "b0"]);
+  });
+
   it("a boost raises a woken thread above its equals and decays with its quanta", () => {
     const k = testKernel({ quantumNs: 10 });
     const event = KeInitializeEvent(k, "synchronization", false);

@@ -246,7 +246,6 @@ describe("a kernel stack", () => {
   test("is paid for from the pool and returned once", () => {
     const m = new MemoryMachine();
     const thread = m.newThread(m.process);
-    // eslint-disable-next-line require-yield
     KeInitThread(m.k, thread, function* () {
       throw new Error("the thread never runs");
     });
@@ -260,7 +259,6 @@ describe("a kernel stack", () => {
   test("may not be had", () => {
     const m = new MemoryMachine();
     const thread = m.newThread(m.process);
-    // eslint-disable-next-line require-yield
     KeInitThread(m.k, thread, function* () {
       throw new Error("the thread never runs");
     });
