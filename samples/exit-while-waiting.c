@@ -37,6 +37,7 @@ int main(void)
     worker = start_thread(work, NULL, 0, L"worker");
     WaitForSingleObject(owned, INFINITE);
     require(FlsSetValue(FlsAlloc(on_detach), &worker), "FlsSetValue");
+    Sleep(350); /* by now the worker waits */
     say("main: calling ExitProcess(41)\n");
     ExitProcess(41);
 }

@@ -10,7 +10,6 @@ export const OBJ_CASE_INSENSITIVE = 0x040;
 export const OBJ_OPENIF = 0x080;
 export const OBJ_OPENLINK = 0x100;
 export const OBJ_KERNEL_HANDLE = 0x200;
-export const OBJ_VALID_ATTRIBUTES = 0x7f2;
 
 /** Set in every handle of the kernel's own table. */
 export const KERNEL_HANDLE_FLAG = 0x80000000;

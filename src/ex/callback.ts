@@ -18,7 +18,7 @@ import {
 const DEFAULT_SLOTS = 64;
 
 /** `EX_CALLBACK_ROUTINE_BLOCK`. */
-export class CallbackBlock<R> {
+class CallbackBlock<R> {
   readonly routine: R;
   readonly rundown: ExRundown = new ExRundown();
 

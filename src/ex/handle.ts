@@ -24,7 +24,6 @@ import { chargeQuota, type QuotaBlock, returnQuota } from "./quota.ts";
 /** Attributes of an entry, as in `OBJECT_HANDLE_FLAG_INFORMATION`'s kernel form. */
 export const HANDLE_PROTECT_FROM_CLOSE = 1;
 export const HANDLE_INHERIT = 2;
-export const HANDLE_AUDIT_ON_CLOSE = 4;
 
 /** No table grows beyond this many entries. */
 const MAXIMUM_ENTRIES = 1 << 24;
@@ -33,7 +32,7 @@ const PAGE_ENTRIES = 512;
 const TABLE_BYTES = 0x200;
 const TAG_HANDLE_TABLE = "Obtb";
 
-export class HandleTableEntry {
+class HandleTableEntry {
   /** Null while the entry is free. */
   object: ObjectBody | null = null;
   grantedAccess = 0;

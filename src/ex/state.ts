@@ -34,7 +34,7 @@ export interface ExOptions {
 }
 
 /** Enough for any honest program, and little enough that a hostile one cannot exhaust the host. */
-export const DEFAULT_MACHINE_LIMITS: QuotaLimits = Object.freeze({
+const DEFAULT_MACHINE_LIMITS: QuotaLimits = Object.freeze({
   handles: 1 << 18,
   threads: 1 << 14,
   processes: 1 << 12,

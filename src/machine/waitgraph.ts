@@ -4,6 +4,8 @@ import type { WaitGraph, WaitGraphEdge, WaitGraphThread } from "../abi/report.ts
 import { type DispatcherHeader, KMutant } from "../ke/objects.ts";
 import type { Kernel } from "../kernel.ts";
 import { headerOf } from "../ob/header.ts";
+import { findContendedSection } from "../guest/x86/locks.ts";
+import { PAGE_SIZE } from "../abi/mm.ts";
 import { hasCrossThreadFlag } from "../ps/flags.ts";
 import { EProcess, EThread } from "../ps/objects.ts";
 
@@ -11,12 +13,28 @@ export function buildWaitGraph(k: Kernel): WaitGraph {
   const threads: WaitGraphThread[] = [];
   for (const thread of k.ke.liveThreads) {
     if (!(thread instanceof EThread) || hasCrossThreadFlag(thread, CT_SYSTEM_THREAD)) continue;
-    const waitsFor = thread.waitBlocks.map(({ object }) => edgeTo(thread, object));
+    const waitsFor = edgesOf(k, thread);
     const { threadsProcess: process, tid } = thread;
     threads.push({ pid: process.pid, tid, name: thread.name === "" ? null : thread.name, waitsFor });
   }
   // The report finds the ring.
   return { threads, cycle: [] };
+}
+
+/** A wait inside a critical section's routine is a wait for the section: that is what the program knows. */
+function edgesOf(k: Kernel, thread: EThread): WaitGraphEdge[] {
+  const section = thread.waitBlocks.length > 1 ? null : findContendedSection(k, thread);
+  if (section === null) return thread.waitBlocks.map(({ object }) => edgeTo(thread, object));
+  const { address, owner } = section;
+  return [{ kind: "critical section", id: address, name: placeOf(thread.threadsProcess, address), owner, note: "" }];
+}
+
+/** `program.exe .bss`: the image and section of an address in the program, or null. */
+function placeOf(process: EProcess, address: number): string | null {
+  const image = process.sectionObject?.segment.image ?? null;
+  const base = process.sectionBaseAddress;
+  if (image === null || address < base || address >= base + image.pageCount * PAGE_SIZE) return null;
+  return process.imageFileName;
 }
 
 function edgeTo(thread: EThread, object: DispatcherHeader): WaitGraphEdge {

@@ -34,6 +34,17 @@ export function returnCommit(k: Kernel, process: MmProcess, space: AddressSpace,
   returnMachineCommit(k, pages);
 }
 
+/** Regions that a process may add before the machine's are counted again. */
+const COUNT_EVERY = 0x100;
+
+/** Whether another region may be made. The machine's regions are counted only now and then, so the answer is cheap. */
+export function mayAddRegion(k: Kernel, space: AddressSpace): boolean {
+  if (space.vads.length === 0 || space.vads.length % COUNT_EVERY !== 0) return true;
+  let regions = 0;
+  for (const other of k.mm.addressSpaces) regions += other.vads.length;
+  return regions < k.mm.regionLimit;
+}
+
 /** Charges pages that belong to no process. @returns false if the machine has no more */
 export function chargeMachineCommit(k: Kernel, pages: number): boolean {
   if (k.mm.committedPages + pages > k.mm.commitLimit) return false;

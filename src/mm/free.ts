@@ -12,6 +12,7 @@ import {
   type NtResult,
   type NtStatus,
   STATUS_FREE_VM_NOT_AT_BASE,
+  STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_PAGE_PROTECTION,
   STATUS_INVALID_PARAMETER_2,
   STATUS_INVALID_PARAMETER_3,
@@ -24,7 +25,7 @@ import {
 } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
 import type { AddressSpace } from "./space.ts";
-import { returnCommit } from "./commit.ts";
+import { mayAddRegion, returnCommit } from "./commit.ts";
 import { dropPages } from "./pagetable.ts";
 import type { MmProcess } from "./process.ts";
 import { chargedPages, copyRuns, RESERVED, setRange, Vad } from "./vad.ts";
@@ -41,7 +42,7 @@ export interface FreeArguments {
 /** Frees pages. Releasing a part of a region leaves the rest, as one region or two.
  * @returns INVALID_PARAMETER_2..4: the arguments; PROCESS_IS_TERMINATING; MEMORY_NOT_ALLOCATED, UNABLE_TO_FREE_VM: the
  * range is in no region, or in more than one; FREE_VM_NOT_AT_BASE: size 0 and not the start; UNABLE_TO_DELETE_SECTION:
- * it is a view; INVALID_PAGE_PROTECTION: it may not be freed
+ * it is a view; INVALID_PAGE_PROTECTION: it may not be freed; INSUFFICIENT_RESOURCES: no room for what is left
  */
 export function MmFreeVirtualMemory(k: Kernel, process: MmProcess, args: FreeArguments): NtResult<Region> {
   const illegal = checkArguments(args);
@@ -56,6 +57,8 @@ export function MmFreeVirtualMemory(k: Kernel, process: MmProcess, args: FreeArg
   if (args.size === 0 && startPage !== vad.startPage) return failure(STATUS_FREE_VM_NOT_AT_BASE);
   if (vad.noChange) return failure(STATUS_INVALID_PAGE_PROTECTION);
   if (vad.view !== null) return failure(STATUS_UNABLE_TO_DELETE_SECTION);
+  const splits = args.freeType === MEM_RELEASE && startPage > vad.startPage && endPage < vad.endPage;
+  if (splits && !mayAddRegion(k, space)) return failure(STATUS_INSUFFICIENT_RESOURCES);
   if (args.freeType === MEM_DECOMMIT) decommit(k, process, space, vad, startPage, endPage);
   else release(k, process, space, vad, startPage, endPage);
   return success({ base: startPage * PAGE_SIZE, size: (endPage - startPage) * PAGE_SIZE });

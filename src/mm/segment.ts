@@ -33,8 +33,8 @@ export class Segment {
   source: ByteSource | null;
   /** Names the file; null: nobody else can find this segment. */
   readonly identity: string | null;
-  /** For SEC_RESERVE: 1 for each page that is committed. Null: all pages are. */
-  readonly committed: Uint8Array | null;
+  /** For SEC_RESERVE: the pages that are committed, each of them charged. Null: all pages are. */
+  readonly committed: Set<number> | null;
   /** Pages charged against the machine's commit limit. */
   chargedPages = 0;
   /** Pages of a file that somebody could write to through a view. */
@@ -45,7 +45,7 @@ export class Segment {
     this.image = init.image ?? null;
     this.source = init.source ?? null;
     this.identity = init.identity ?? null;
-    this.committed = init.reserve === true ? new Uint8Array(init.pageCount) : null;
+    this.committed = init.reserve === true ? new Set() : null;
   }
 }
 
@@ -63,7 +63,7 @@ export const NO_FRAME = 0;
 export const READ_FAILED = -1;
 
 export function isCommitted(segment: Segment, page: number): boolean {
-  return segment.committed === null || segment.committed[page] === 1;
+  return segment.committed === null || segment.committed.has(page);
 }
 
 /** The frame of a page, loaded if it is not. @returns NO_FRAME or READ_FAILED if it can't be */

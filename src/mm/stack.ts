@@ -14,7 +14,7 @@ import {
 } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
 import { highestAddress, pageAlign } from "./addresses.ts";
-import { chargeCommit } from "./commit.ts";
+import { chargeCommit, mayAddRegion } from "./commit.ts";
 import { MmFreeVirtualMemory } from "./free.ts";
 import type { MmProcess } from "./process.ts";
 import { CHARGED, chargedPages, type PageRuns, RESERVED, Vad } from "./vad.ts";
@@ -52,7 +52,7 @@ export function MmCreateUserStack(k: Kernel, process: MmProcess, sizes: StackSiz
   const { reserve, commit } = stackPages(process, sizes);
   const highest = highestAddress(sizes.zeroBits ?? 0);
   const allocation = space.findRoom(reserve * PAGE_SIZE, { highest, topDown: false });
-  if (allocation === 0) return failure(STATUS_NO_MEMORY);
+  if (allocation === 0 || !mayAddRegion(k, space)) return failure(STATUS_NO_MEMORY);
   const startPage = allocation >>> PAGE_SHIFT;
   const endPage = startPage + reserve;
   const vad = new Vad({ startPage, endPage, protection: PAGE_READWRITE, runs: stackRuns(sizes, reserve, commit) });

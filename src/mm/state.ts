@@ -22,6 +22,8 @@ export interface MmState {
   user: UserMemory;
   /** Pages that all processes and sections together may commit. */
   readonly commitLimit: number;
+  /** Regions that all processes together may have, give or take a few hundred a process: they cost the host memory. */
+  readonly regionLimit: number;
   committedPages: number;
   peakCommittedPages: number;
   /** Every address space that has not been deleted. */
@@ -61,10 +63,14 @@ export interface MmOptions {
   readonly ram?: GuestRam | null;
   /** Pages; untouched pages cost nothing, so the default is far more than the machine's frames. */
   readonly commitLimitPages?: number;
+  readonly regionLimit?: number;
 }
 
 /** 4 GiB: a program whose stacks are committed whole, as Wine's are, may have a few thousand threads. */
 const DEFAULT_COMMIT_LIMIT_PAGES = 0x100000;
+
+/** A region costs the host a few hundred bytes. */
+const DEFAULT_REGION_LIMIT = 1 << 20;
 
 export function createMmState(options: MmOptions): MmState {
   const ram = options.ram ?? null;
@@ -74,6 +80,7 @@ export function createMmState(options: MmOptions): MmState {
     // Needs the kernel, so MmInitSystem makes it.
     user: null as unknown as UserMemory,
     commitLimit: options.commitLimitPages ?? DEFAULT_COMMIT_LIMIT_PAGES,
+    regionLimit: options.regionLimit ?? DEFAULT_REGION_LIMIT,
     committedPages: 0,
     peakCommittedPages: 0,
     addressSpaces: new Set(),

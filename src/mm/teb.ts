@@ -15,7 +15,7 @@ import {
 import { EXCEPTION_CHAIN_END, Peb, STATIC_UNICODE_BUFFER_BYTES, Teb } from "../abi/teb.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
-import { chargeCommit } from "./commit.ts";
+import { chargeCommit, mayAddRegion } from "./commit.ts";
 import { release } from "./free.ts";
 import type { MmProcess } from "./process.ts";
 import type { UserStack } from "./stack.ts";
@@ -145,7 +145,7 @@ function allocateSecured(k: Kernel, process: MmProcess, pages: number): NtResult
   const space = process.addressSpace;
   if (space === null || space.deleted) return failure(STATUS_PROCESS_IS_TERMINATING);
   const startPage = space.findTopPages(pages);
-  if (startPage === 0) return failure(STATUS_NO_MEMORY);
+  if (startPage === 0 || !mayAddRegion(k, space)) return failure(STATUS_NO_MEMORY);
   const charged = chargeCommit(k, process, space, pages);
   if (charged !== STATUS_SUCCESS) return failure(charged);
   const endPage = startPage + pages;

@@ -27,6 +27,7 @@ import {
   type NtStatus,
   STATUS_CONFLICTING_ADDRESSES,
   STATUS_IMAGE_NOT_AT_BASE,
+  STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_PAGE_PROTECTION,
   STATUS_INVALID_PARAMETER_3,
   STATUS_INVALID_PARAMETER_4,
@@ -44,7 +45,7 @@ import type { Blocking } from "../sim/blocking.ts";
 import { emit } from "../sim/record.ts";
 import { highestAddress, MAXIMUM_ZERO_BITS, pageAlign } from "./addresses.ts";
 import type { AddressSpace } from "./space.ts";
-import { chargeCommit, returnCommit } from "./commit.ts";
+import { chargeCommit, mayAddRegion, returnCommit } from "./commit.ts";
 import type { SharedImage } from "./image.ts";
 import { dropPages } from "./pagetable.ts";
 import type { MmProcess } from "./process.ts";
@@ -76,7 +77,8 @@ const LEGAL_TYPES = MEM_DOS_LIM | MEM_TOP_DOWN | MEM_RESERVE;
 
 /** Maps a section. The caller has checked that its handle grants what the protection needs.
  * @returns INVALID_PARAMETER_n, INVALID_PAGE_PROTECTION, MAPPED_ALIGNMENT, INVALID_VIEW_SIZE: the arguments;
- * SECTION_PROTECTION: the section allows less; PROCESS_IS_TERMINATING; CONFLICTING_ADDRESSES, NO_MEMORY: no room;
+ * SECTION_PROTECTION: the section allows less; PROCESS_IS_TERMINATING; CONFLICTING_ADDRESSES, NO_MEMORY,
+ * INSUFFICIENT_RESOURCES: no room;
  * COMMITMENT_LIMIT, PAGEFILE_QUOTA: no commit
  */
 export function MmMapViewOfSection(
@@ -215,6 +217,7 @@ function insertView(
   init: VadInit & { readonly view: NonNullable<VadInit["view"]> },
   status: NtStatus,
 ): NtResult<MappedView> {
+  if (!mayAddRegion(k, space)) return failure(STATUS_INSUFFICIENT_RESOURCES);
   const vad = new Vad(init);
   const charged = chargeCommit(k, process, space, chargedPages(vad, 0, vad.pageCount));
   if (charged !== STATUS_SUCCESS) return failure(charged);

@@ -23,6 +23,7 @@ import {
   type NtStatus,
   STATUS_COMMITMENT_LIMIT,
   STATUS_CONFLICTING_ADDRESSES,
+  STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_PAGE_PROTECTION,
   STATUS_INVALID_PARAMETER_2,
   STATUS_INVALID_PARAMETER_3,
@@ -38,11 +39,10 @@ import {
 import type { Kernel } from "../kernel.ts";
 import { highestAddress, MAXIMUM_ZERO_BITS, pageAlign } from "./addresses.ts";
 import type { AddressSpace } from "./space.ts";
-import { chargeCommit, chargeMachineCommit } from "./commit.ts";
+import { chargeCommit, chargeMachineCommit, mayAddRegion } from "./commit.ts";
 import { dropPages, protectPages } from "./pagetable.ts";
 import type { MmProcess } from "./process.ts";
 import { isValidProtection, isWriteCopy } from "./protection.ts";
-import type { Segment } from "./segment.ts";
 import type { SectionView } from "./section.ts";
 import { CHARGED, chargedPages, RESERVED, setRange, Vad } from "./vad.ts";
 
@@ -68,7 +68,8 @@ const LEGAL_TYPES =
 /** Reserves, commits, or both; or declares the content of pages worthless.
  * @returns INVALID_PARAMETER_2..5, INVALID_PAGE_PROTECTION: the arguments; PRIVILEGE_NOT_HELD: large pages;
  * NOT_IMPLEMENTED: write watching and physical mappings; PROCESS_IS_TERMINATING; CONFLICTING_ADDRESSES,
- * ALREADY_COMMITTED: something else is there; NO_MEMORY: no room; COMMITMENT_LIMIT, PAGEFILE_QUOTA: no commit
+ * ALREADY_COMMITTED: something else is there; NO_MEMORY, INSUFFICIENT_RESOURCES: no room; COMMITMENT_LIMIT,
+ * PAGEFILE_QUOTA: no commit
  */
 export function MmAllocateVirtualMemory(k: Kernel, process: MmProcess, args: AllocateArguments): NtResult<Region> {
   const illegal = checkArguments(args);
@@ -102,6 +103,7 @@ function reserve(k: Kernel, process: MmProcess, space: AddressSpace, args: Alloc
   const region = args.base === 0 ? findRoom(space, args) : takeRoom(space, args);
   if (!region.ok) return region;
   const { base, size } = region.value;
+  if (!mayAddRegion(k, space)) return failure(STATUS_INSUFFICIENT_RESOURCES);
   const pages = size / PAGE_SIZE;
   const commit = (allocationType & MEM_COMMIT) !== 0;
   const charged = commit ? chargeCommit(k, process, space, pages) : STATUS_SUCCESS;
@@ -158,18 +160,14 @@ function commitView(k: Kernel, view: SectionView, from: number, to: number): NtS
   const end = view.firstPage + to;
   const pages = uncommittedPages(committed, first, end);
   if (!chargeMachineCommit(k, pages)) return STATUS_COMMITMENT_LIMIT;
-  chargeSegment(segment, pages);
-  committed.fill(1, first, end);
+  segment.chargedPages += pages;
+  for (let page = first; page < end; page++) committed.add(page);
   return STATUS_SUCCESS;
 }
 
-function chargeSegment(segment: Segment, pages: number): void {
-  segment.chargedPages += pages;
-}
-
-function uncommittedPages(committed: Uint8Array, first: number, end: number): number {
+function uncommittedPages(committed: ReadonlySet<number>, first: number, end: number): number {
   let pages = 0;
-  for (let page = first; page < end; page++) if (committed[page] === 0) pages++;
+  for (let page = first; page < end; page++) if (!committed.has(page)) pages++;
   return pages;
 }
 

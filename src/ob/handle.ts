@@ -142,7 +142,7 @@ export function tableOf(k: Kernel, handle: number, mode: ProcessorMode): HandleP
 }
 
 /** The process that kernel handles count for: System, or the current one while there is no System yet. */
-export function kernelHandleOwner(k: Kernel): ObProcess {
+function kernelHandleOwner(k: Kernel): ObProcess {
   return k.ob.systemProcess ?? currentObProcess(k);
 }
 

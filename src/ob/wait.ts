@@ -36,7 +36,7 @@ export const SEMAPHORE_INCREMENT = 1;
 export const MUTANT_INCREMENT = 1;
 
 /** What a wait for the object waits for: a part of it, or something that is always signaled. */
-export function waitObjectOf(k: Kernel, body: ObjectBody): DispatcherHeader {
+function waitObjectOf(k: Kernel, body: ObjectBody): DispatcherHeader {
   const { defaultObject } = headerOf(body).type;
   return defaultObject === null ? k.ob.defaultObject : defaultObject(body);
 }

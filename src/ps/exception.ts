@@ -20,6 +20,7 @@ export function* KiDispatchException(
 ): Blocking<void> {
   const thread = PsGetCurrentThread(k);
   thread.lastException = record.code;
+  thread.lastExceptionAddress = record.address;
   emit(k, {
     kind: "exception",
     time: KeQueryInterruptTime(k),
@@ -43,7 +44,7 @@ function* endByException(k: Kernel, code: NtStatus): Blocking<void> {
     route: "exception",
     killer: { pid: thread.threadsProcess.pid, tid: thread.tid },
     via: "unhandled exception",
-    from: 0,
+    from: thread.lastExceptionAddress,
     status: code,
   };
   if (k.sim.record !== null) {

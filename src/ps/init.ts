@@ -95,6 +95,8 @@ export function connectPs(k: Kernel): void {
 function connectSecurity(k: Kernel): void {
   k.se.upcalls.processType = () => k.ps.processType;
   k.se.upcalls.threadType = () => k.ps.threadType;
+  k.se.upcalls.processToken = (process) => (process instanceof EProcess ? process.token : null);
+  k.se.upcalls.processToken = (process) => (process instanceof EProcess ? process.token : null);
   k.se.upcalls.impersonation = (thread) => (thread instanceof EThread ? thread.impersonationInfo : null);
   k.se.upcalls.peekPrimaryToken = (thread) => {
     assert(thread instanceof EThread && thread.threadsProcess.token !== null, "a process has a token while it lives");

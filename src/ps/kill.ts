@@ -40,6 +40,7 @@ import { KeGetPreviousMode } from "../ke/current.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import { KeForceResumeThread } from "../ke/suspend.ts";
 import { KeQueryInterruptTime } from "../ke/time.ts";
+import type { Caller } from "../ke/usermode.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObClearProcessHandleTable } from "../ob/killprocess.ts";
 import { ObReferenceObjectByHandle } from "../ob/handle.ts";
@@ -303,24 +304,30 @@ function markAndQueue(k: Kernel, thread: EThread, exitStatus: NtStatus, reason: 
   return STATUS_SUCCESS;
 }
 
+/** An unhandled exception comes from where it was raised, whoever ended the process because of it. */
+function callerOf(k: Kernel, killer: EThread, reason: KillReason): Caller {
+  if (reason.route === "exception") return { address: killer.lastExceptionAddress };
+  if (killer.previousMode !== UserMode || killer.user === null) return { address: 0 };
+  return killer.user.caller(k, killer);
+}
+
 /** Notes who decided the death and from where; the first decision is the one that counts. */
 function recordRequest(k: Kernel, thread: EThread, status: NtStatus, reason: KillReason): void {
   if (thread.killRequest !== null) return;
   const killer = PsGetCurrentThread(k);
-  const fromUser = killer.previousMode === UserMode && killer.user !== null;
   const known = { pid: killer.threadsProcess.pid, tid: killer.tid };
   if (k.sim.record === null) {
     thread.killRequest = { route: reason.route, killer: known, via: reason.via, from: 0, status };
     return;
   }
-  const caller = fromUser ? killer.user?.caller(k, killer) : undefined;
+  const caller = callerOf(k, killer, reason);
   thread.killRequest = {
     route: reason.route,
     killer: known,
     via: reason.via,
-    from: caller?.address ?? 0,
+    from: caller.address,
     status,
-    ...(caller?.api === undefined ? {} : { api: caller.api }),
+    ...(caller.api === undefined ? {} : { api: caller.api }),
   };
   emit(k, {
     kind: "thread-marked",

@@ -98,6 +98,7 @@ export class EThread extends IoThread {
   killRequest: KillRequest | null = null;
   /** Code of the last exception that it raised, so that an exit with that code is told from an ordinary one. */
   lastException: NtStatus = STATUS_SUCCESS;
+  lastExceptionAddress = 0;
   /** `NtAlertThreadByThreadId` before the wait. */
   alertedByThreadId = false;
 

@@ -69,15 +69,15 @@ export function* PspCreateProcess(k: Kernel, creation: ProcessCreation): Blockin
   yield* KeAcquireGuardedMutex(k, k.ps.activeProcessMutex);
   insertTail(k.ps.activeProcessHead, process.activeProcessLinks);
   yield* KeReleaseGuardedMutex(k, k.ps.activeProcessMutex);
-  emit(k, {
-    kind: "process-created",
-    time: process.createTime,
-    pid: process.pid,
-    parentPid: process.parentPid,
-    image: process.imageFileName,
-  });
+  if (creation.userMemory) recordCreation(k, process);
   yield* PspRunCreateProcessNotifyRoutines(k, process, { create: true });
   return success(process);
+}
+
+/** The System process belongs to the machine; reports are about programs. */
+function recordCreation(k: Kernel, process: EProcess): void {
+  const { createTime: time, pid, parentPid, imageFileName: image } = process;
+  emit(k, { kind: "process-created", time, pid, parentPid, image });
 }
 
 function* furnishProcess(k: Kernel, process: EProcess, creation: ProcessCreation): Blocking<NtStatus> {

@@ -101,6 +101,7 @@ export interface MemoryMachineOptions extends TestKernelOptions {
   /** Page frames of physical memory; null for a machine without any. */
   readonly pages?: number | null;
   readonly commitLimitPages?: number;
+  readonly regionLimit?: number;
 }
 
 /** A kernel with memory, one process, and a thread of that process which runs. */
@@ -114,8 +115,7 @@ export class MemoryMachine {
     const pages = options.pages === undefined ? 1024 : options.pages;
     this.ram = new FakeRam(pages ?? 1);
     const kernel = testKernel(options);
-    const limit = options.commitLimitPages === undefined ? {} : { commitLimitPages: options.commitLimitPages };
-    const mm = createMmState({ ram: pages === null ? null : this.ram, ...limit });
+    const mm = createMmState({ ...options, ram: pages === null ? null : this.ram });
     this.k = Object.assign(kernel, { mm });
     if (MmInitSystem(this.k) !== STATUS_SUCCESS) throw new Error("a test machine has room for the shared page");
     this.process = this.newProcess();

@@ -70,11 +70,11 @@ const FLAGS = [0, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x1000, 0x3000, 0x8
 const FILE_OPTIONS = [0, 0x20, 0x20, 0x21, 0x40, 0x60, 0x60, 0x10, 0x1000, 0x1060, 0x4021, 0x2000, 0xffffffff];
 const PROTECTIONS = [0, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x102, 0x104, 0x120, 0x204, 0x301, 0xffffffff];
 const ALLOCATIONS = [0x1000, 0x2000, 0x3000, 0x3000, 0x4000, 0x8000, 0x102000, 0x80000, 0x103000, 0, 0x400000, 0xc000];
-const ACCESSES = [0, 0x1fffff, 0x1f0003, 0x2000000, 0x80000000, 0x40000000, 0x10000000, 0x100000, 1, 0xf003f, 0x1000000];
+const ACCESSES = [0, 0x1fffff, 0x1fffff, 0x2000000, 0x12019f, 0xc0000000, 0x120089, 0x1f0003, 0x2000000, 0x80000000, 0x40000000, 0x10000000, 0x100000, 1, 0xf003f, 0x1000000];
 const PSEUDO_HANDLES = [0xffffffff, 0xfffffffe, 0xfffffffd, 0xfffffffc, 0xfffffffb, 0xfffffffa];
 
 /** One letter for each kind of argument; the signatures of `syscallprogram.ts` are made of them. */
-export type ArgumentKind = "h" | "p" | "t" | "o" | "A" | "U" | "T" | "b" | "l" | "c" | "n" | "f" | "P" | "M" | "x" | "r" | "C" | "E" | "R" | "S" | "H" | "L" | "a" | "m" | "s" | "z" | "Z" | "F";
+export type ArgumentKind = "h" | "p" | "t" | "o" | "A" | "U" | "T" | "b" | "l" | "c" | "n" | "f" | "P" | "M" | "x" | "r" | "C" | "E" | "R" | "S" | "H" | "L" | "a" | "m" | "s" | "z" | "Z" | "F" | "k" | "q" | "e" | "G" | "y";
 
 /** Addresses in the program's code. */
 export interface CodeAddresses {
@@ -145,7 +145,7 @@ export function argumentOf(kind: ArgumentKind, random: Random, code: CodeAddress
     case "l":
       return random.pick(LENGTHS);
     case "c":
-      return random.oneIn(6) ? 1000 + random.below(4) : random.below(48);
+      return random.oneIn(6) ? random.pick([1000, 1001, 102, 44, 0xffffffff]) : random.below(44);
     case "n":
       return random.below(6);
     case "f":
@@ -174,6 +174,16 @@ export function argumentOf(kind: ArgumentKind, random: Random, code: CodeAddress
       return random.oneIn(3) ? 0x10000 * random.below(0x8000) : random.pick([DATA, IMAGE_BASE, code.calls, scratch(random)]);
     case "z":
       return random.oneIn(8) ? random.pick(FLAGS) : 0;
+    case "k":
+      return random.oneIn(4) ? random.below(8) : 0;
+    case "q":
+      return random.oneIn(4) ? random.pick(LENGTHS) : random.pick([8, 16, 48, 0x100]);
+    case "e":
+      return random.oneIn(12) ? random.pick([0, code.apc, code.calls, wildWord(random)]) : code.thread;
+    case "G":
+      return random.pick([0x8000000, 0x8000000, 0x4000000, 0x1000000, random.pick(FLAGS)]);
+    case "y":
+      return random.oneIn(2) ? 0 : handle(random);
     case "Z":
       return slot(random, REGIONS, 8) + 4;
     case "F":
@@ -193,9 +203,10 @@ export function hostileData(random: Random, code: CodeAddresses): Uint8Array {
   for (let at = SCRATCH; at < DATA_BYTES; at += 4) put(at, wildWord(random));
   for (let at = HANDLES; at < CONTEXTS; at += 4) put(at, handle(random));
   for (let index = 0; index < SLOTS; index++) {
-    putString(view, random, index);
-    putAttributes(put, random, ATTRIBUTES + 24 * index);
-    view.setBigInt64(TIMES + 8 * index, timeOf(random), true);
+    const name = ALL_NAMES[index];
+    putString(view, random, index, name);
+    putAttributes(put, random, index, { sound: name !== undefined });
+    view.setBigInt64(TIMES + 8 * index, index === 0 ? 0x10000n : timeOf(random), true);
     put(REGIONS + 8 * index, random.oneIn(2) ? 0 : 0x10000 * random.below(0x8000));
     put(REGIONS + 8 * index + 4, random.pick([0x1000, 0x10000, 0x123456, 0x7fffffff, 0, 0x2000]));
     putList(put, random, LISTS + 0x40 * index);
@@ -211,23 +222,35 @@ export function hostileData(random: Random, code: CodeAddresses): Uint8Array {
   return bytes;
 }
 
-function putString(view: DataView, random: Random, index: number): void {
-  const name = random.pick(ALL_NAMES);
+/** The first strings are sound, and the attributes that name them. */
+function putString(view: DataView, random: Random, index: number, sound: string | undefined): void {
+  const name = sound ?? random.pick(ALL_NAMES);
   const at = NAMES + NAME_BYTES * index;
   for (let i = 0; i < name.length; i++) view.setUint16(at + 2 * i, name.charCodeAt(i), true);
-  const length = random.oneIn(8) ? random.pick([1, 3, 0xfffe, 0xffff, 0x8000]) : 2 * name.length;
+  const length = sound === undefined ? random.pick([1, 3, 0xfffe, 0xffff, 0x8000, 2 * name.length]) : 2 * name.length;
   view.setUint16(STRINGS + 8 * index, length, true);
   view.setUint16(STRINGS + 8 * index + 2, length, true);
-  view.setUint32(STRINGS + 8 * index + 4, random.oneIn(10) ? wildWord(random) : DATA + at, true);
+  view.setUint32(STRINGS + 8 * index + 4, sound === undefined && random.oneIn(2) ? wildWord(random) : DATA + at, true);
 }
 
-function putAttributes(put: (at: number, value: number) => void, random: Random, at: number): void {
-  put(at, random.oneIn(12) ? random.below(40) : 24);
-  put(at + 4, random.oneIn(10) ? handle(random) : 0);
-  put(at + 8, random.oneIn(12) ? wildWord(random) : slot(random, STRINGS, 8));
-  put(at + 12, random.pick([0, 0, 0x40, 0x40, 0x42, 0x80, 0xc0, 0x10, 0x50, 0x20, 0x200, 0xffffffff]));
-  put(at + 16, random.oneIn(8) ? wildWord(random) : 0);
+type Put = (at: number, value: number) => void;
+
+function putAttributes(put: Put, random: Random, index: number, { sound }: { readonly sound: boolean }): void {
+  const at = ATTRIBUTES + 24 * index;
+  put(at, sound || random.oneIn(2) ? 24 : random.below(40));
+  put(at + 4, sound || random.oneIn(2) ? 0 : handle(random));
+  put(at + 8, sound ? DATA + STRINGS + 8 * index : random.pick([wildWord(random), slot(random, STRINGS, 8)]));
+  put(at + 12, random.pick(sound ? [0x40, 0xc0, 0x42, 0] : [0x10, 0x50, 0x20, 0x200, 0xffffffff]));
+  put(at + 16, sound || random.oneIn(2) ? 0 : wildWord(random));
 }
+
+/** Attributes of an object of that name, which is one of ours. */
+export function attributesOf(name: string): number {
+  return DATA + ATTRIBUTES + 24 * ALL_NAMES.indexOf(name);
+}
+
+/** A LARGE_INTEGER that says 64 KiB. */
+export const SIZE_ADDRESS = DATA + TIMES;
 
 function timeOf(random: Random): bigint {
   switch (random.below(10)) {
@@ -246,7 +269,7 @@ function timeOf(random: Random): bigint {
 
 const LIST_ATTRIBUTES = [0x60000, 0x60001, 0x60002, 0x10003, 0x10004, 0x20005, 0x00006, 0x2000a, 0x2000b, 0x20013];
 
-function putList(put: (at: number, value: number) => void, random: Random, at: number): void {
+function putList(put: Put, random: Random, at: number): void {
   put(at, random.oneIn(6) ? random.pick(LENGTHS) : 4 + 16 * random.below(4));
   for (let entry = 0; entry < 3; entry++) {
     put(at + 4 + 16 * entry, random.pick(LIST_ATTRIBUTES));
@@ -256,7 +279,7 @@ function putList(put: (at: number, value: number) => void, random: Random, at: n
   }
 }
 
-function putContext(put: (at: number, value: number) => void, random: Random, code: CodeAddresses, at: number): void {
+function putContext(put: Put, random: Random, code: CodeAddresses, at: number): void {
   for (let offset = 0; offset < 0x2cc; offset += 4) put(at + offset, random.oneIn(3) ? random.word() : 0);
   put(at, random.pick([CONTEXT_ALL, 0x10001, 0x10002, 0x10007, 0x10008, 0x10020, 0, 0xffffffff]));
   put(at + 0xb8, random.pick([code.thread, code.apc, code.thread, wildWord(random)]));

@@ -8,11 +8,13 @@ import { IMAGE_BASE, MachineCode, SECTION_CODE, SECTION_READ, SECTION_WRITE, TEX
 import { type Random, randomFrom } from "./random.ts";
 import {
   argumentOf,
+  attributesOf,
   type ArgumentKind,
   type CodeAddresses,
   DATA_RVA,
   hostileData,
   PARAMETERS_ADDRESS,
+  SIZE_ADDRESS,
   wildWord,
 } from "./syscallpools.ts";
 
@@ -23,6 +25,13 @@ const WORDS = 12;
 const CALL_BYTES = 4 * WORDS;
 const END = 0xffffffff;
 
+const ALL_ACCESS = 0x1fffff;
+const INHERIT_HANDLES = 4;
+const OWN_PROCESS = 0xffffffff;
+const OWN_THREAD = 0xfffffffe;
+const SCRATCH_WORD = PARAMETERS_ADDRESS + 4;
+const PART_WORD = PARAMETERS_ADDRESS + 0x10;
+
 /** How the calls are spread: each thread of the parent has a part, and each of the child. */
 export const THREADS = 5;
 const PARTS = 2 * THREADS;
@@ -30,14 +39,14 @@ const PARTS = 2 * THREADS;
 /** The kinds of the arguments of each service; see `ArgumentKind`. */
 const SIGNATURES: ReadonlyMap<string, string> = new Map([
   ...["NtAllocateVirtualMemory pRzZMP", "NtFreeVirtualMemory pRZM", "NtProtectVirtualMemory pRZPo"],
-  ...["NtQueryVirtualMemory pmcblo", "NtReadVirtualMemory pmblo", "NtWriteVirtualMemory pbblo"],
-  ...["NtFlushInstructionCache pml", "NtCreateSection oaATPfh", "NtOpenSection oaA", "NtMapViewOfSection hpRzzzZnzP"],
-  ...["NtUnmapViewOfSection pm", "NtQuerySection hcblo", "NtClose h", "NtDuplicateObject phpoazn"],
+  ...["NtQueryVirtualMemory pmkbqo", "NtReadVirtualMemory pmblo", "NtWriteVirtualMemory pbblo"],
+  ...["NtFlushInstructionCache pml", "NtCreateSection oaATPGy", "NtOpenSection oaA", "NtMapViewOfSection hpRzzzZnzP"],
+  ...["NtUnmapViewOfSection pm", "NtQuerySection hkbqo", "NtClose h", "NtDuplicateObject phpoazn"],
   ...["NtWaitForSingleObject hnT", "NtWaitForMultipleObjects nHnnT", "NtSignalAndWaitForSingleObject hhnT"],
   ...["NtCreateEvent oaAnn", "NtOpenEvent oaA", "NtSetEvent ho", "NtResetEvent ho", "NtPulseEvent ho", "NtClearEvent h"],
-  ...["NtQueryEvent hnblo", "NtCreateMutant oaAn", "NtOpenMutant oaA", "NtReleaseMutant ho", "NtQueryMutant hnblo"],
-  ...["NtCreateSemaphore oaAnn", "NtOpenSemaphore oaA", "NtReleaseSemaphore hno", "NtQuerySemaphore hnblo"],
-  ...["NtCreateTimer oaAn", "NtOpenTimer oaA", "NtSetTimer hTrxnno", "NtCancelTimer ho", "NtQueryTimer hnblo"],
+  ...["NtQueryEvent hkbqo", "NtCreateMutant oaAn", "NtOpenMutant oaA", "NtReleaseMutant ho", "NtQueryMutant hkbqo"],
+  ...["NtCreateSemaphore oaAnn", "NtOpenSemaphore oaA", "NtReleaseSemaphore hno", "NtQuerySemaphore hkbqo"],
+  ...["NtCreateTimer oaAn", "NtOpenTimer oaA", "NtSetTimer hTrxnno", "NtCancelTimer ho", "NtQueryTimer hkbqo"],
   ...["NtCreateKeyedEvent oaAn", "NtOpenKeyedEvent oaA", "NtWaitForKeyedEvent hbnT", "NtReleaseKeyedEvent hbnT"],
   ...["NtTerminateProcess px", "NtTerminateThread tx", "NtSuspendThread to", "NtResumeThread to"],
   ...["NtAlertResumeThread to", "NtSuspendProcess h", "NtResumeProcess p", "NtQueueApcThread trxxx", "NtAlertThread t"],
@@ -56,7 +65,7 @@ const SIGNATURES: ReadonlyMap<string, string> = new Map([
   ...["NtEnumerateKey hnnblo", "NtEnumerateValueKey hnnblo", "NtQueryKey hnblo"],
   ...["NtOpenProcessToken pao", "NtOpenProcessTokenEx pafo", "NtOpenThreadToken tano", "NtOpenThreadTokenEx tanfo"],
   ...["NtQueryInformationToken hcblo", "NtContinue Cn", "NtRaiseException ECn", "NtGetContextThread tC"],
-  ...["NtSetContextThread tC", "NtCreateThreadEx oaAprSzzssL", "NtCreateUserProcess ooaaAAnnbbL"],
+  ...["NtSetContextThread tC", "NtCreateThreadEx oaApeSzzssL", "NtCreateUserProcess ooaaAAnnbbL"],
   ...["NtInitializeNlsFiles oob", "NtGetNlsSectionPtr nnboo"],
 ].map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)] as const));
 
@@ -70,6 +79,7 @@ const RARE: ReadonlyMap<string, number> = new Map([
   ["NtReleaseKeyedEvent", 4],
   ["NtContinue", 4],
   ["NtRaiseException", 4],
+  ["NtUnmapViewOfSection", 6],
 ]);
 
 interface Callable {
@@ -128,8 +138,8 @@ function callTable(random: Random, services: readonly Callable[], perPart: numbe
   let at = 0;
   for (let part = 0; part < PARTS; part++) {
     for (let call = 0; call < perPart; call++, at += WORDS) {
-      const opening = call < OPENING.length ? openingCall(services, OPENING[call] ?? "") : null;
-      words.set(opening ?? chooseCall(random, services, code), at);
+      const opening = OPENING[call];
+      words.set(opening === undefined ? chooseCall(random, services, code) : openingCall(services, opening), at);
     }
     words[at] = END;
     at += WORDS;
@@ -138,11 +148,22 @@ function callTable(random: Random, services: readonly Callable[], perPart: numbe
 }
 
 /** What each part begins with, so that there are handles of many types. */
-const OPENING = ["NtCreateEvent", "NtCreateMutant", "NtCreateSemaphore", "NtCreateTimer", "NtCreateKeyedEvent"];
+const OPENING: readonly (readonly [name: string, ...words: number[]])[] = [
+  ["NtCreateEvent", SCRATCH_WORD, 0x1f0003, 0, 1, 0],
+  ["NtCreateMutant", SCRATCH_WORD, 0x1f0001, attributesOf("\\BaseNamedObjects\\one"), 0],
+  ["NtCreateSemaphore", SCRATCH_WORD, 0x1f0003, 0, 1, 8],
+  ["NtCreateTimer", SCRATCH_WORD, 0x1f0003, 0, 1],
+  ["NtCreateKeyedEvent", SCRATCH_WORD, 0xf0003, 0, 0],
+  ["NtCreateSection", SCRATCH_WORD, 0xf001f, attributesOf("\\BaseNamedObjects\\two"), SIZE_ADDRESS, 4, 0x8000000, 0],
+  ["NtCreateFile", SCRATCH_WORD, 0x12019f, attributesOf("\\??\\C:\\windows\\temp\\a"), SCRATCH_WORD, 0, 0, 7, 3, 0x20, 0, 0],
+  ["NtCreateFile", SCRATCH_WORD, 0x12019f, attributesOf("\\??\\C:\\windows\\temp\\a"), SCRATCH_WORD, 0, 0, 7, 3, 0, 0, 0],
+  ["NtOpenFile", SCRATCH_WORD, 0x100001, attributesOf("\\??\\C:\\windows\\temp"), SCRATCH_WORD, 7, 0x21],
+  ["NtCreateKey", SCRATCH_WORD, 0xf003f, attributesOf("\\Registry\\Machine\\Software\\Fuzz"), 0, 0, 0, 0],
+  ["NtOpenProcessToken", OWN_PROCESS, 0xf01ff, SCRATCH_WORD],
+];
 
-/** A call `(handle*, access, null, …)` that succeeds. */
-function openingCall(services: readonly Callable[], name: string): number[] {
-  return [serviceNumber(services, name), SCRATCH_WORD, 0x1f0003, 0, 1, 8];
+function openingCall(services: readonly Callable[], [name, ...words]: (typeof OPENING)[number]): number[] {
+  return [serviceNumber(services, name), ...words];
 }
 
 function chooseCall(random: Random, services: readonly Callable[], code: CodeAddresses): number[] {
@@ -157,13 +178,6 @@ function chooseCall(random: Random, services: readonly Callable[], code: CodeAdd
     return [number, ...kinds.map(choose)];
   }
 }
-
-const ALL_ACCESS = 0x1fffff;
-const INHERIT_HANDLES = 4;
-const OWN_PROCESS = 0xffffffff;
-const OWN_THREAD = 0xfffffffe;
-const SCRATCH_WORD = PARAMETERS_ADDRESS + 4;
-const PART_WORD = PARAMETERS_ADDRESS + 0x10;
 
 /** The machine code: starts a child process if it may, then the threads, and in each of them the loop. */
 function driver(services: readonly Callable[], partBytes: number, callsBytes: number): MachineCode {

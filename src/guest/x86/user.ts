@@ -192,6 +192,13 @@ export class X86UserContext implements UserContext {
     return findCaller(k, process, site, machine.imports.get(process.pid) ?? null);
   }
 
+  /** Where the thread's user stack stood when it last entered the kernel. */
+  get stackPointer(): number {
+    const { machine } = this;
+    const pointer = machine.loaded === this ? machine.cpu.trap.esp : (this.saved.general[ESP] ?? 0);
+    return pointer >>> 0;
+  }
+
   /** The thread's registers, out of the processor: they may be read and changed until it runs again. */
   capture(): X86Context {
     if (this.machine.loaded === this) {

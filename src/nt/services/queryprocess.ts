@@ -10,15 +10,18 @@ import {
   STATUS_INFO_LENGTH_MISMATCH,
   STATUS_INVALID_INFO_CLASS,
   STATUS_PORT_NOT_SET,
+  STATUS_PRIVILEGE_NOT_HELD,
   STATUS_PROCESS_IS_TERMINATING,
   STATUS_SUCCESS,
   success,
 } from "../../abi/status.ts";
+import { KeGetPreviousMode } from "../../ke/current.ts";
 import { BOOT_SYSTEM_TIME } from "../../ke/time.ts";
 import type { Kernel } from "../../kernel.ts";
 import { listOwners } from "../../rtl/list.ts";
 import { hasProcessFlag, PspClearProcessFlag, PspSetProcessFlag } from "../../ps/flags.ts";
 import type { EProcess } from "../../ps/objects.ts";
+import { Privilege, SeSinglePrivilegeCheck } from "../../se/privilege.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import { answerQuery, capture, Encoder, type QueryResult } from "../capture.ts";
 import { notImplemented } from "../state.ts";
@@ -153,7 +156,9 @@ function setAffinity(_k: Kernel, p: EProcess, value: number): NtStatus {
   return STATUS_SUCCESS;
 }
 
-function setBreakOnTermination(_k: Kernel, p: EProcess, value: number): NtStatus {
+/** A critical process stops the machine when it ends, so its maker must be trusted with debugging. */
+function setBreakOnTermination(k: Kernel, p: EProcess, value: number): NtStatus {
+  if (!SeSinglePrivilegeCheck(k, Privilege.Debug, KeGetPreviousMode(k))) return STATUS_PRIVILEGE_NOT_HELD;
   if (value !== 0) PspSetProcessFlag(p, PSF_BREAK_ON_TERMINATION);
   else PspClearProcessFlag(p, PSF_BREAK_ON_TERMINATION);
   return STATUS_SUCCESS;

@@ -13,6 +13,7 @@ import {
   STATUS_INFO_LENGTH_MISMATCH,
   STATUS_INVALID_INFO_CLASS,
   STATUS_INVALID_PARAMETER,
+  STATUS_PRIVILEGE_NOT_HELD,
   STATUS_SUCCESS,
   success,
 } from "../../abi/status.ts";
@@ -24,6 +25,7 @@ import { ObDereferenceObject } from "../../ob/reference.ts";
 import { PsGetCurrentThread } from "../../ps/current.ts";
 import { hasCrossThreadFlag, PspClearCrossThreadFlag, PspSetCrossThreadFlag } from "../../ps/flags.ts";
 import type { EThread } from "../../ps/objects.ts";
+import { Privilege, SeSinglePrivilegeCheck } from "../../se/privilege.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import { emit } from "../../sim/record.ts";
 import { answerQuery, capture, Encoder, type QueryResult } from "../capture.ts";
@@ -153,7 +155,9 @@ function setAffinity(k: Kernel, thread: EThread, value: number): NtStatus {
   return STATUS_SUCCESS;
 }
 
-function setBreakOnTermination(_k: Kernel, thread: EThread, value: number): NtStatus {
+/** A critical thread stops the machine when it ends, so its maker must be trusted with debugging. */
+function setBreakOnTermination(k: Kernel, thread: EThread, value: number): NtStatus {
+  if (!SeSinglePrivilegeCheck(k, Privilege.Debug, KeGetPreviousMode(k))) return STATUS_PRIVILEGE_NOT_HELD;
   if (value !== 0) PspSetCrossThreadFlag(thread, CT_BREAK_ON_TERMINATION);
   else PspClearCrossThreadFlag(thread, CT_BREAK_ON_TERMINATION);
   return STATUS_SUCCESS;

@@ -74,7 +74,7 @@ describe("one processor", () => {
     });
     spawn(k, worker(log, "b", 1, 10));
     run(k);
-    expect(log).toEqual(["a", "a", "b0"]);
+    expect([log, k.ke.contextSwitches]).toEqual([["a", "a", "b0"], 2]);
   });
 
   it("a boost raises a woken thread above its equals and decays with its quanta", () => {

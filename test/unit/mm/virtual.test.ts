@@ -23,6 +23,7 @@ import {
   STATUS_COMMITMENT_LIMIT,
   STATUS_CONFLICTING_ADDRESSES,
   STATUS_FREE_VM_NOT_AT_BASE,
+  STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_PAGE_PROTECTION,
   STATUS_INVALID_PARAMETER_2,
   STATUS_INVALID_PARAMETER_3,
@@ -169,6 +170,33 @@ describe("allocation", () => {
     let regions = 0;
     while (MmAllocateVirtualMemory(m.k, m.process, { ...COMMITTED, allocationType: MEM_RESERVE }).ok) regions++;
     expect(regions).toBe(0x7ffe - 1);
+  });
+});
+
+describe("the number of regions", () => {
+  test("is limited, so that no program uses up the host's memory", () => {
+    const m = new MemoryMachine({ regionLimit: 1000 });
+    const answers = new Set<number>();
+    for (let region = 0; region < 2000; region++) {
+      const result = MmAllocateVirtualMemory(m.k, m.process, { ...COMMITTED, allocationType: MEM_RESERVE });
+      answers.add(result.ok ? 0 : result.status);
+    }
+    expect([...answers]).toEqual([0, STATUS_INSUFFICIENT_RESOURCES]);
+    expect(m.process.addressSpace?.vads.length).toBe(1024);
+  });
+
+  test("does not stop a region from being freed whole, only from being split", () => {
+    const m = new MemoryMachine({ regionLimit: 200 });
+    while (MmAllocateVirtualMemory(m.k, m.process, { ...COMMITTED, size: 0x3000, allocationType: MEM_RESERVE }).ok);
+    const free = (base: number, size: number): number => {
+      const result = MmFreeVirtualMemory(m.k, m.process, { base, size, freeType: MEM_RELEASE });
+      return result.ok ? 0 : result.status;
+    };
+    expect([free(0x11000, 0x1000), free(0x10000, 0x1000), free(0x11000, 0)]).toEqual([
+      STATUS_INSUFFICIENT_RESOURCES,
+      0,
+      0,
+    ]);
   });
 });
 
