@@ -108,6 +108,7 @@ function createSystemProcess(k: Kernel): BootedKernel["call"] {
   const process = call(() => PspCreateProcess(k, { ...creation, inheritHandles: false, userMemory: false }));
   assert(process.ok, "the machine has room for its System process");
   k.ps.initialSystemProcess = process.value;
+  k.ob.systemProcess = process.value;
   const user = SeCreateUserToken(k);
   assert(user.ok, "the machine has room for its user's token");
   k.ps.systemToken = user.value;
