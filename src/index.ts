@@ -4,7 +4,13 @@
  */
 export { createMachine } from "./machine/machine.ts";
 export type { Machine, MachineStatistics, RunSlice, StartResult } from "./machine/machine.ts";
-export type { MachineLimits, MachineMount, MachineOptions, ProcessorOptions, ProgramOptions } from "./machine/options.ts";
+export type {
+  MachineLimits,
+  MachineMount,
+  MachineOptions,
+  ProcessorOptions,
+  ProgramOptions,
+} from "./machine/options.ts";
 export { allServices } from "./machine/services.ts";
 export { createBuiltinEnvironment, createWin32Environment } from "./guest/environment.ts";
 export type { Environment, EnvironmentResult } from "./guest/environment.ts";

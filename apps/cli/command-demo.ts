@@ -20,6 +20,11 @@ export interface DemoScene {
 
 export const SCENES: readonly DemoScene[] = [
   {
+    sample: "kill-busy",
+    words: "A process is killed while its threads compute, wait, sleep, or have not begun. How did each of them end?",
+    status: 9,
+  },
+  {
     sample: "exit-while-waiting",
     words: "A program exits while its worker waits and owns a mutant: who ended whom, and what the dead still held.",
     status: 41,

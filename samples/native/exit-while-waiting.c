@@ -37,7 +37,7 @@ NTSTATUS NTAPI start(PEB *peb)
     owned = create_event();
     worker = start_thread(work, NULL, 0, L"worker");
     NtWaitForSingleObject(owned, 0, NULL);
-    LARGE_INTEGER a_while = -3500000; /* 350 ms: by now the worker waits */
+    LARGE_INTEGER a_while = milliseconds(350); /* by now the worker waits */
     NtDelayExecution(0, &a_while);
     say("main: calling RtlExitUserProcess(41)\n");
     RtlExitUserProcess(41);

@@ -2,9 +2,25 @@
  * Process bring-up: everything a process has in memory before its first instruction. The same for the first process of a
  * machine and for those that programs create.
  */
-import { MEM_COMMIT, MEM_RESERVE, PAGE_EXECUTE_READ, PAGE_READONLY, PAGE_READWRITE, SEC_COMMIT, ViewUnmap } from "../abi/mm.ts";
+import {
+  MEM_COMMIT,
+  MEM_RESERVE,
+  PAGE_EXECUTE_READ,
+  PAGE_READONLY,
+  PAGE_READWRITE,
+  SEC_COMMIT,
+  ViewUnmap,
+} from "../abi/mm.ts";
 import { OS_VERSION } from "../abi/peb.ts";
-import { failure, type NtResult, type NtStatus, NT_SUCCESS, STATUS_NO_MEMORY, STATUS_SUCCESS, success } from "../abi/status.ts";
+import {
+  failure,
+  type NtResult,
+  type NtStatus,
+  NT_SUCCESS,
+  STATUS_NO_MEMORY,
+  STATUS_SUCCESS,
+  success,
+} from "../abi/status.ts";
 import { Peb } from "../abi/teb.ts";
 import type { Kernel } from "../kernel.ts";
 import { MmCreateSection, type SectionObject } from "../mm/section.ts";

@@ -16,7 +16,8 @@ import { nextTimer } from "./timers.ts";
 
 /**
  * Why {@link KiRun} came back. `idle`: nothing can run and no timer is pending. `bugcheck`: see `k.ke.bugCheck`.
- * `turns`: the given number of turns was used up; call again to go on. `time`: virtual time would pass the limit.
+ * `turns`: the given number of turns was used up; call again to go on. `time`: virtual time would pass the limit, or its
+ * end.
  */
 export type RunEnd = "idle" | "bugcheck" | "turns" | "time";
 
@@ -35,10 +36,16 @@ export interface RunLimits {
  */
 const LONGEST_QUIET_NS = 3600e9;
 
+/**
+ * The end of virtual time, about 104 days after boot: from there on a clock could not count single instructions. A guest
+ * that waits until the year 30828 must not carry the machine to where time stands still.
+ */
+export const END_OF_TIME_NS = 9e15;
+
 /** Runs the machine. A bugcheck is the only thing that is caught here. */
 export function KiRun(k: Kernel, limits: RunLimits): RunEnd {
   try {
-    return runTurns(k, limits);
+    return runTurns(k, { ...limits, untilNs: Math.min(limits.untilNs, END_OF_TIME_NS) });
   } catch (error) {
     if (error instanceof BugCheckSignal) return "bugcheck";
     throw error;

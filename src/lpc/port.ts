@@ -101,7 +101,8 @@ export function newClientDiedMessage(clientId: { pid: number; tid: number }, cre
  * @returns INVALID_PARAMETER, PORT_MESSAGE_TOO_LONG, NO_MEMORY, PORT_DISCONNECTED or SUCCESS
  */
 export function LpcRequestPort(k: Kernel, port: LpcPort, message: LpcMessage): NtStatus {
-  if (message.type < LpcMessageType.Datagram || message.type > LpcMessageType.ClientDied) return STATUS_INVALID_PARAMETER;
+  if (message.type < LpcMessageType.Datagram || message.type > LpcMessageType.ClientDied)
+    return STATUS_INVALID_PARAMETER;
   if (message.dataInfoOffset !== 0) return STATUS_INVALID_PARAMETER;
   const tooLong = message.totalLength > k.lpc.maximumMessageBytes || message.totalLength <= message.dataLength;
   if (tooLong) return STATUS_PORT_MESSAGE_TOO_LONG;

@@ -21,7 +21,8 @@ function holdersInWords(header: ObjectHeader): string[] {
     return `${count} of process ${String(process.pid)}`;
   });
   const others = header.pointerCount - header.handleCount - (header.name === null ? 0 : 1);
-  if (others > 0) holders.push(others === 1 ? "a reference of the kernel" : `${String(others)} references of the kernel`);
+  if (others > 0)
+    holders.push(others === 1 ? "a reference of the kernel" : `${String(others)} references of the kernel`);
   return holders;
 }
 

@@ -13,7 +13,7 @@ import { createScriptProcess, createScriptThread } from "../guest/script/service
 import type { ScriptProgram } from "../guest/script/context.ts";
 import { SYSTEM_CALL_STUB } from "../guest/x86/stubs.ts";
 import type { X86Guest } from "../guest/x86/threads.ts";
-import { KiRun } from "../ke/run.ts";
+import { END_OF_TIME_NS, KiRun } from "../ke/run.ts";
 import { KeQueryInterruptTime } from "../ke/time.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObDereferenceObject } from "../ob/reference.ts";
@@ -30,7 +30,8 @@ import type { MachineOptions, ProcessorOptions, ProgramOptions } from "./options
 import { allServices } from "./services.ts";
 import { buildWaitGraph } from "./waitgraph.ts";
 
-export type StartResult = { readonly ok: true } | { readonly ok: false; readonly status: number; readonly reason: string };
+export type StartResult =
+  { readonly ok: true } | { readonly ok: false; readonly status: number; readonly reason: string };
 
 export interface MachineStatistics {
   readonly instructions: number;
@@ -134,7 +135,7 @@ class MachineImplementation implements Machine {
       case "idle":
         return this.#quiescent();
       case "time":
-        return this.stop(`virtual time limit of ${String((limits?.virtualTime100ns ?? 0) / 10_000_000)} s`);
+        return this.stop(`virtual time limit of ${String(Math.min(untilNs, END_OF_TIME_NS) / 1e9)} s`);
       case "turns":
         return overLimit() ? this.stop(`instruction limit of ${String(instructionLimit)}`) : null;
     }
@@ -222,7 +223,9 @@ function quotaLimits(options: MachineOptions): Record<string, number> {
 function connectGuest(k: Kernel, cpu: Cpu, environment: Environment): X86Guest {
   const services = allServices(() => guest);
   const byName = new Map(services.map((service) => [service.name, service]));
-  const table = Array.from(environment.serviceNames, (name) => (name === undefined ? null : (byName.get(name) ?? null)));
+  const table = Array.from(environment.serviceNames, (name) =>
+    name === undefined ? null : (byName.get(name) ?? null),
+  );
   const machine = {
     cpu,
     loaded: null,

@@ -8,7 +8,6 @@ import {
   failure,
   type NtResult,
   type NtStatus,
-
   STATUS_DATATYPE_MISALIGNMENT,
   STATUS_OBJECT_NAME_INVALID,
   STATUS_SUCCESS,
@@ -152,4 +151,3 @@ export class Encoder {
     return this;
   }
 }
-

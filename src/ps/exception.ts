@@ -54,4 +54,3 @@ function* endByException(k: Kernel, code: NtStatus): Blocking<void> {
   }
   yield* NtTerminateProcess(k, CURRENT_PROCESS_HANDLE, code);
 }
-

@@ -8,11 +8,7 @@
  */
 import { APC_LEVEL, BugCheckCode, KernelMode, PASSIVE_LEVEL, UserMode, WaitReason } from "../abi/ke.ts";
 import { PSF_PROCESS_DELETE } from "../abi/ps.ts";
-import {
-  type NtStatus,
-  STATUS_PENDING,
-  STATUS_THREAD_IS_TERMINATING,
-} from "../abi/status.ts";
+import { type NtStatus, STATUS_PENDING, STATUS_THREAD_IS_TERMINATING } from "../abi/status.ts";
 import { ExAcquirePushLockExclusive, ExReleasePushLock } from "../ex/pushlock.ts";
 import { ExRundownCompleted, ExWaitForRundownProtectionRelease } from "../ex/rundown.ts";
 import { ExTimerRundown } from "../ex/timer.ts";

@@ -16,7 +16,11 @@ import type { EProcess, EThread } from "./objects.ts";
  * The thread behind `previous` (or the first), referenced; drops the reference on `previous`. Threads that have exited
  * but are still referenced are in the list.
  */
-export function* PsGetNextProcessThread(k: Kernel, process: EProcess, previous: EThread | null): Blocking<EThread | null> {
+export function* PsGetNextProcessThread(
+  k: Kernel,
+  process: EProcess,
+  previous: EThread | null,
+): Blocking<EThread | null> {
   KeEnterCriticalRegion(k);
   yield* ExAcquirePushLockShared(k, process.processLock);
   const next = firstReferenceable(previous?.ethreadListEntry ?? process.ethreadListHead);

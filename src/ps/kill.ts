@@ -114,7 +114,10 @@ export function* NtTerminateProcess(k: Kernel, processHandle: number, exitStatus
     // The suicide does not return, so its reference goes first.
     yield* ObDereferenceObject(k, process);
     step(k, "NP10");
-    return yield* PspTerminateThreadByPointer(k, caller, exitStatus, { self: true, ...reasonOfExit(k, caller, exitStatus) });
+    return yield* PspTerminateThreadByPointer(k, caller, exitStatus, {
+      self: true,
+      ...reasonOfExit(k, caller, exitStatus),
+    });
   }
   yield* breakDebuggedCycles(k, process, { own, killByHandle, exitStatus, status });
   step(k, "NP14");

@@ -2,7 +2,12 @@
  * Notify routines: drivers that hear of the birth and death of processes and threads. Deaths are told in the dying
  * thread, births in the creator's.
  */
-import { type NtStatus, STATUS_INSUFFICIENT_RESOURCES, STATUS_PROCEDURE_NOT_FOUND, STATUS_SUCCESS } from "../abi/status.ts";
+import {
+  type NtStatus,
+  STATUS_INSUFFICIENT_RESOURCES,
+  STATUS_PROCEDURE_NOT_FOUND,
+  STATUS_SUCCESS,
+} from "../abi/status.ts";
 import { type CallbackSlots, invokeCallbacks, registerCallback, unregisterCallback } from "../ex/callback.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import type { Kernel } from "../kernel.ts";
@@ -22,7 +27,11 @@ export function* PspRunCreateThreadNotifyRoutines(k: Kernel, thread: EThread, op
 }
 
 /** Calls every process notify routine, in a critical region as Windows does. */
-export function* PspRunCreateProcessNotifyRoutines(k: Kernel, process: EProcess, options: NotifyOptions): Blocking<void> {
+export function* PspRunCreateProcessNotifyRoutines(
+  k: Kernel,
+  process: EProcess,
+  options: NotifyOptions,
+): Blocking<void> {
   if (k.ps.processNotify.count === 0) return;
   KeEnterCriticalRegion(k);
   const { parentPid, pid } = process;

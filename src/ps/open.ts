@@ -1,11 +1,6 @@
 /** Opening processes and threads by id, and suspending whole processes by handle. */
 import { PROCESS_SUSPEND_RESUME } from "../abi/ps.ts";
-import {
-  failure,
-  type NtResult,
-  type NtStatus,
-  STATUS_INVALID_PARAMETER_MIX,
-} from "../abi/status.ts";
+import { failure, type NtResult, type NtStatus, STATUS_INVALID_PARAMETER_MIX } from "../abi/status.ts";
 import { KeGetPreviousMode } from "../ke/current.ts";
 import type { Kernel } from "../kernel.ts";
 import type { ObjectAttributes } from "../ob/lookup.ts";

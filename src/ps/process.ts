@@ -83,7 +83,8 @@ function recordCreation(k: Kernel, process: EProcess): void {
 function* furnishProcess(k: Kernel, process: EProcess, creation: ProcessCreation): Blocking<NtStatus> {
   const { parent } = creation;
   const quota = parent?.quotaBlock ?? null;
-  process.quotaBlock = quota === null ? new QuotaBlock(k.ex.machineQuota.limits, k.ex.machineQuota) : referenceQuotaBlock(quota);
+  process.quotaBlock =
+    quota === null ? new QuotaBlock(k.ex.machineQuota.limits, k.ex.machineQuota) : referenceQuotaBlock(quota);
   if (!chargeQuota(process.quotaBlock, "processes", 1)) return STATUS_QUOTA_EXCEEDED;
   process.quotaCharged = true;
   // The parent's rundown keeps its token, section and handle table where they are (D39).

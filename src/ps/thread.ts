@@ -230,4 +230,3 @@ export function* PsCreateSystemThread(
   const created = yield* PspCreateThread(k, process, { setUp: null, systemRoutine: routine, name });
   return created.ok ? success(created.value.thread) : created;
 }
-

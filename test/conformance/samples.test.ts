@@ -53,7 +53,8 @@ describe.each(["native", "win32"] as const)("in the %s environment", (kind) => {
       sample,
     );
     expect(run.end.outcome).toBe(sample.outcome);
-    if (sample.stdout !== null) expect(run.stdout.replaceAll("\r\n", "\n")).toBe(sample.stdout.replaceAll("\r\n", "\n"));
+    if (sample.stdout !== null)
+      expect(run.stdout.replaceAll("\r\n", "\n")).toBe(sample.stdout.replaceAll("\r\n", "\n"));
     if (sample.outcome !== "limit" && sample.outcome !== "deadlock") {
       expect(run.end.exitStatus).toBe(Number(sample.exitStatus));
     }

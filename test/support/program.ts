@@ -45,7 +45,13 @@ export function writeProgram(sections: readonly ProgramSection[]): Uint8Array {
   for (const at of [40, 48]) u16(OPTIONAL_HEADER + at, 4);
   u32(OPTIONAL_HEADER + 60, HEADERS_BYTES);
   u16(OPTIONAL_HEADER + 68, 3);
-  for (const [at, value] of [[72, 0x100000], [76, 0x1000], [80, 0x100000], [84, 0x1000], [92, 16]] as const) {
+  for (const [at, value] of [
+    [72, 0x100000],
+    [76, 0x1000],
+    [80, 0x100000],
+    [84, 0x1000],
+    [92, 16],
+  ] as const) {
     u32(OPTIONAL_HEADER + at, value);
   }
   let offset = HEADERS_BYTES;
@@ -53,7 +59,13 @@ export function writeProgram(sections: readonly ProgramSection[]): Uint8Array {
   for (const [index, { name, rva, bytes, characteristics }] of sections.entries()) {
     const header = SECTION_TABLE + 40 * index;
     for (let i = 0; i < name.length; i++) file[header + i] = name.charCodeAt(i);
-    for (const [at, value] of [[8, bytes.length], [12, rva], [16, raw[index] ?? 0], [20, offset], [36, characteristics]] as const) {
+    for (const [at, value] of [
+      [8, bytes.length],
+      [12, rva],
+      [16, raw[index] ?? 0],
+      [20, offset],
+      [36, characteristics],
+    ] as const) {
       u32(header + at, value);
     }
     file.set(bytes, offset);

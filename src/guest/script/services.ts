@@ -4,14 +4,7 @@
  */
 import { KernelMode, WaitAll, WaitAny } from "../../abi/ke.ts";
 import { PROCESS_ALL_ACCESS, THREAD_ALL_ACCESS } from "../../abi/ps.ts";
-import {
-  failure,
-  type NtResult,
-  type NtStatus,
-  ntStatus,
-  STATUS_SUCCESS,
-  success,
-} from "../../abi/status.ts";
+import { failure, type NtResult, type NtStatus, ntStatus, STATUS_SUCCESS, success } from "../../abi/status.ts";
 import { KeGetPreviousMode } from "../../ke/current.ts";
 import type { ExceptionRecord } from "../../ke/usermode.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -232,8 +225,17 @@ export interface ScriptServices {
   readonly NtQueryMutant: (handle: number) => Script<NtResult<MutantInformation>>;
   readonly NtCreateSemaphore: (initial: number, maximum: number) => Script<NtResult<number>>;
   readonly NtReleaseSemaphore: (handle: number, count: number) => Script<NtResult<number>>;
-  readonly NtWaitForSingleObject: (handle: number, alertable?: boolean, timeout100ns?: number | null) => Script<NtStatus>;
-  readonly NtWaitForMultipleObjects: (handles: readonly number[], type: "all" | "any", alertable?: boolean, timeout100ns?: number | null) => Script<NtStatus>;
+  readonly NtWaitForSingleObject: (
+    handle: number,
+    alertable?: boolean,
+    timeout100ns?: number | null,
+  ) => Script<NtStatus>;
+  readonly NtWaitForMultipleObjects: (
+    handles: readonly number[],
+    type: "all" | "any",
+    alertable?: boolean,
+    timeout100ns?: number | null,
+  ) => Script<NtStatus>;
   readonly NtDelayExecution: (alertable: boolean, interval100ns: number | null) => Script<NtStatus>;
   readonly NtYieldExecution: () => Script<NtStatus>;
   readonly NtTestAlert: () => Script<NtStatus>;
@@ -250,12 +252,20 @@ export interface ScriptServices {
   readonly NtOpenProcess: (pid: number, desiredAccess?: number) => Script<NtResult<number>>;
   readonly NtOpenThread: (tid: number, desiredAccess?: number) => Script<NtResult<number>>;
   readonly NtCreateThread: (program: ScriptProgram, options?: ScriptThreadOptions) => Script<NtResult<ScriptChild>>;
-  readonly NtCreateProcess: (name: string, program: ScriptProgram | null, options?: {
+  readonly NtCreateProcess: (
+    name: string,
+    program: ScriptProgram | null,
+    options?: {
       readonly suspended?: boolean;
       readonly inheritHandles?: boolean;
-  }) => Script<NtResult<ScriptChild & {
-      readonly thread: number;
-  }>>;
+    },
+  ) => Script<
+    NtResult<
+      ScriptChild & {
+        readonly thread: number;
+      }
+    >
+  >;
   readonly NtRaiseException: (code: number) => Script<NtStatus>;
   readonly queryThread: (handle: number) => Script<NtResult<ScriptInformation>>;
   readonly queryProcess: (handle: number) => Script<NtResult<ScriptInformation>>;
@@ -287,8 +297,13 @@ export const nt: ScriptServices = {
   ),
   NtWaitForMultipleObjects: service(
     "NtWaitForMultipleObjects",
-    (k, handles: readonly number[], type: "any" | "all", alertable: boolean = false, timeout100ns: number | null = null) =>
-      NtWaitForMultipleObjects(k, handles, type === "any" ? WaitAny : WaitAll, alertable, timeout100ns),
+    (
+      k,
+      handles: readonly number[],
+      type: "any" | "all",
+      alertable: boolean = false,
+      timeout100ns: number | null = null,
+    ) => NtWaitForMultipleObjects(k, handles, type === "any" ? WaitAny : WaitAll, alertable, timeout100ns),
   ),
   NtDelayExecution: service("NtDelayExecution", (k, alertable: boolean, interval100ns: number | null) =>
     NtDelayExecution(k, alertable, interval100ns),
@@ -325,4 +340,3 @@ export const nt: ScriptServices = {
   /** Runs any routine of the kernel as if it were a system service; for tests and drivers. */
   call: <R>(routine: (k: Kernel) => R | Blocking<R>): Script<R> => service("call", routine)(),
 };
-

@@ -1,5 +1,12 @@
 /** `PS_ATTRIBUTE_LIST`: the extensible arguments of thread and process creation. */
-import { type NtResult, type NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, failure, success } from "../../abi/status.ts";
+import {
+  type NtResult,
+  type NtStatus,
+  STATUS_INVALID_PARAMETER,
+  STATUS_SUCCESS,
+  failure,
+  success,
+} from "../../abi/status.ts";
 import type { UserMemory } from "../../mm/usermemory.ts";
 
 /** Attribute numbers with their flags, as user mode passes them. */

@@ -29,7 +29,13 @@ import type { Blocking } from "../../sim/blocking.ts";
 import { createInitialThread, createUserProcess, writeParameters } from "../bringup.ts";
 import { type Library, loadLibrary } from "../library.ts";
 import type { ProcessParameters } from "../parameters.ts";
-import { findAttribute, PsAttribute, type PsAttributeEntry, readAttributeList, writeAttributeResults } from "./attributes.ts";
+import {
+  findAttribute,
+  PsAttribute,
+  type PsAttributeEntry,
+  readAttributeList,
+  writeAttributeResults,
+} from "./attributes.ts";
 import type { X86Guest } from "./threads.ts";
 
 const PROCESS_CREATE_FLAGS_INHERIT_HANDLES = 0x4;
@@ -133,7 +139,9 @@ function* openImage(k: Kernel, name: string): Blocking<NtResult<OpenedImage>> {
         });
   yield* ObDereferenceObject(k, file.value);
   if (!section.ok) return section;
-  return library?.ok ? success({ library: library.value, section: section.value }) : failure(STATUS_INVALID_IMAGE_FORMAT);
+  return library?.ok
+    ? success({ library: library.value, section: section.value })
+    : failure(STATUS_INVALID_IMAGE_FORMAT);
 }
 
 function* createProcess(k: Kernel, guest: X86Guest, request: Request): Blocking<NtStatus> {
@@ -200,7 +208,5 @@ function* fillProcess(
 }
 
 export function createProcessServices(guest: () => X86Guest): readonly NtService[] {
-  return [
-    { name: "NtCreateUserProcess", arguments: 11, handler: (k, a) => NtCreateUserProcess(k, guest(), a) },
-  ];
+  return [{ name: "NtCreateUserProcess", arguments: 11, handler: (k, a) => NtCreateUserProcess(k, guest(), a) }];
 }

@@ -2,7 +2,13 @@
  * The frames with which the kernel enters user mode: for a user APC, for an exception, and at a thread's start. Each
  * leaves a complete CONTEXT on the user stack; `NtContinue` returns to it.
  */
-import { CONTEXT, CONTEXT_ALL, CONTEXT_FULL, EXCEPTION_MAXIMUM_PARAMETERS, EXCEPTION_RECORD } from "../../abi/exception.ts";
+import {
+  CONTEXT,
+  CONTEXT_ALL,
+  CONTEXT_FULL,
+  EXCEPTION_MAXIMUM_PARAMETERS,
+  EXCEPTION_RECORD,
+} from "../../abi/exception.ts";
 import { type NtStatus, STATUS_SUCCESS } from "../../abi/status.ts";
 import type { X86Context } from "../../cpu/context.ts";
 import type { ExceptionRecord, UserApc } from "../../ke/usermode.ts";

@@ -1,11 +1,6 @@
 /** System services that need to know the processor: contexts, exceptions, and threads that run x86 code. */
 import { UserMode } from "../../abi/ke.ts";
-import {
-  CURRENT_THREAD_HANDLE,
-  PROCESS_CREATE_THREAD,
-  THREAD_GET_CONTEXT,
-  THREAD_SET_CONTEXT,
-} from "../../abi/ps.ts";
+import { CURRENT_THREAD_HANDLE, PROCESS_CREATE_THREAD, THREAD_GET_CONTEXT, THREAD_SET_CONTEXT } from "../../abi/ps.ts";
 import { EXCEPTION_MAXIMUM_PARAMETERS, EXCEPTION_RECORD } from "../../abi/exception.ts";
 import {
   type NtResult,
@@ -134,7 +129,8 @@ interface ThreadRequest extends UserThreadPlan {
 }
 
 function NtCreateThreadEx(k: Kernel, guest: X86Guest, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
-  const [out = 0, desiredAccess = 0, attributesPointer = 0, processHandle = 0, routine = 0, argument = 0, flags = 0] = a;
+  const [out = 0, desiredAccess = 0, attributesPointer = 0, processHandle = 0, routine = 0, argument = 0, flags = 0] =
+    a;
   const [, , , , , , , , stackCommit = 0, stackReserve = 0, listPointer = 0] = a;
   const user = capture(k);
   user.writeU32(out, user.readU32(out));
@@ -198,4 +194,3 @@ export function x86Services(guest: () => X86Guest): readonly NtService[] {
     { name: "NtCreateThreadEx", arguments: 11, handler: (k, a) => NtCreateThreadEx(k, guest(), a) },
   ];
 }
-

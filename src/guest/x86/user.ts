@@ -234,4 +234,3 @@ function traceCall(k: Kernel, thread: KThread, service: NtService, status: NtSta
     status,
   });
 }
-

@@ -1,4 +1,7 @@
-/** System services on files: capture, call, write back. */
+/**
+ * System services on files: capture the arguments, call the typed routine, write back what it answers. A request's own
+ * results are written when it completes, which may be long after the service has answered.
+ */
 import {
   type NtResult,
   type NtStatus,
@@ -17,7 +20,7 @@ import {
   NtQueryInformationFile,
 } from "../../io/fileinfo.ts";
 import { NtFlushBuffersFile, NtReadFile, NtWriteFile } from "../../io/readwrite.ts";
-import type { CompletionOptions, IoResult } from "../../io/request.ts";
+import type { CompletionOptions } from "../../io/request.ts";
 import { NtQueryDirectoryFile } from "../../io/scan.ts";
 import { type FileSetting, NtSetInformationFile } from "../../io/setinfo.ts";
 import { NtQueryVolumeInformationFile } from "../../io/volumeinfo.ts";
@@ -45,13 +48,7 @@ function writeStatusBlock(k: Kernel, pointer: number, status: NtStatus, informat
   return user.faulted ? user.status : status;
 }
 
-function* finishOpen(
-  k: Kernel,
-  out: number,
-  statusBlock: number,
-  call: Blocking<NtResult<CreatedFile>>,
-): Blocking<NtStatus> {
-  const opened = yield* call;
+function answerOpen(k: Kernel, out: number, statusBlock: number, opened: NtResult<CreatedFile>): NtStatus {
   if (!opened.ok) return opened.status;
   const user = capture(k);
   user.writeU32(out, opened.value.handle);
@@ -59,7 +56,7 @@ function* finishOpen(
   return writeStatusBlock(k, statusBlock, STATUS_SUCCESS, opened.value.information);
 }
 
-function createFile(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
+function* createFile(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const [out = 0, desiredAccess = 0, attributesPointer = 0, statusBlock = 0] = a;
   const [, , , , , fileAttributes = 0, shareAccess = 0, disposition = 0, options = 0, , eaLength = 0] = a;
   const user = capture(k);
@@ -70,10 +67,10 @@ function createFile(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatu
   if (!attributes.ok) return attributes.status;
   const named = attributes.value;
   const args = { desiredAccess, attributes: named, fileAttributes, shareAccess, disposition, options, eaLength };
-  return finishOpen(k, out, statusBlock, NtCreateFile(k, args));
+  return answerOpen(k, out, statusBlock, yield* NtCreateFile(k, args));
 }
 
-function openFile(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
+function* openFile(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const [out = 0, desiredAccess = 0, attributesPointer = 0, statusBlock = 0, shareAccess = 0, options = 0] = a;
   const user = capture(k);
   probeOut(user, out);
@@ -82,15 +79,10 @@ function openFile(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus>
   if (user.faulted) return user.status;
   if (!attributes.ok) return attributes.status;
   const args = { desiredAccess, attributes: attributes.value, shareAccess, options };
-  return finishOpen(k, out, statusBlock, NtOpenFile(k, args));
+  return answerOpen(k, out, statusBlock, yield* NtOpenFile(k, args));
 }
 
-/** A request answers its status; its results were written by `writeBack`. */
-function* finishRequest(call: Blocking<IoResult>): Blocking<NtStatus> {
-  return (yield* call).status;
-}
-
-/** How a request's results reach user memory, whenever it ends. */
+/** How a request's results reach user memory, whenever it ends: the service itself answers with the status alone. */
 function completion(a: ServiceArguments, buffer: number): CompletionOptions {
   const [, event = 0, apcRoutine = 0, apcContext = 0, statusBlock = 0] = a;
   return {
@@ -108,7 +100,7 @@ function completion(a: ServiceArguments, buffer: number): CompletionOptions {
   };
 }
 
-function readFile(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
+function* readFile(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const [handle = 0, , , , statusBlock = 0, buffer = 0, length = 0, offsetPointer = 0, keyPointer = 0] = a;
   const user = capture(k);
   probeStatusBlock(user, statusBlock);
@@ -118,10 +110,11 @@ function readFile(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus>
   const key = keyPointer === 0 ? 0 : user.readU32(keyPointer);
   if (user.faulted) return user.status;
   const options = completion(a, buffer);
-  return finishRequest(NtReadFile(k, handle, { ...options, length: count, byteOffset, key }));
+  const result = yield* NtReadFile(k, handle, { ...options, length: count, byteOffset, key });
+  return result.status;
 }
 
-function writeFile(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
+function* writeFile(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const [handle = 0, , , , statusBlock = 0, buffer = 0, length = 0, offsetPointer = 0, keyPointer = 0] = a;
   const user = capture(k);
   probeStatusBlock(user, statusBlock);
@@ -130,10 +123,11 @@ function writeFile(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus
   const key = keyPointer === 0 ? 0 : user.readU32(keyPointer);
   if (user.faulted) return user.status;
   const options = completion(a, 0);
-  return finishRequest(NtWriteFile(k, handle, { ...options, bytes, byteOffset, key }));
+  const result = yield* NtWriteFile(k, handle, { ...options, bytes, byteOffset, key });
+  return result.status;
 }
 
-function control(k: Kernel, a: ServiceArguments, issue: typeof NtFsControlFile): NtStatus | Blocking<NtStatus> {
+function* control(k: Kernel, a: ServiceArguments, issue: typeof NtFsControlFile): Blocking<NtStatus> {
   const [handle = 0, , , , statusBlock = 0, code = 0, input = 0, inputLength = 0, output = 0, outputLength = 0] = a;
   const user = capture(k);
   probeStatusBlock(user, statusBlock);
@@ -141,17 +135,17 @@ function control(k: Kernel, a: ServiceArguments, issue: typeof NtFsControlFile):
   if (user.faulted) return user.status;
   const options = completion(a, output);
   const args = { ...options, code, input: bytes, outputLength: Math.min(outputLength, MAXIMUM_TRANSFER) };
-  return finishRequest(issue(k, handle, args));
+  const result = yield* issue(k, handle, args);
+  return result.status;
 }
 
 /** The answer of a query: status block and bytes. */
-function* finishQuery(
+function answerInformation(
   k: Kernel,
   statusBlock: number,
   buffer: number,
-  call: Blocking<NtResult<InformationResult>>,
-): Blocking<NtStatus> {
-  const result = yield* call;
+  result: NtResult<InformationResult>,
+): NtStatus {
   if (!result.ok) return result.status;
   const user = capture(k);
   user.writeBytes(buffer, result.value.bytes);
@@ -159,31 +153,37 @@ function* finishQuery(
   return writeStatusBlock(k, statusBlock, result.value.status, result.value.bytes.length);
 }
 
-type Query = (k: Kernel, handle: number, informationClass: number, length: number) => Blocking<NtResult<InformationResult>>;
+type Query = (
+  k: Kernel,
+  handle: number,
+  informationClass: number,
+  length: number,
+) => Blocking<NtResult<InformationResult>>;
 
-function queryFile(k: Kernel, a: ServiceArguments, query: Query): NtStatus | Blocking<NtStatus> {
+function* queryFile(k: Kernel, a: ServiceArguments, query: Query): Blocking<NtStatus> {
   const [handle = 0, statusBlock = 0, buffer = 0, length = 0, informationClass = 0] = a;
   const user = capture(k);
   probeStatusBlock(user, statusBlock);
   if (user.faulted) return user.status;
-  return finishQuery(k, statusBlock, buffer, query(k, handle, informationClass, Math.min(length, MAXIMUM_TRANSFER)));
+  const result = yield* query(k, handle, informationClass, Math.min(length, MAXIMUM_TRANSFER));
+  return answerInformation(k, statusBlock, buffer, result);
 }
 
-function queryDirectory(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
+function* queryDirectory(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const [handle = 0, , , , statusBlock = 0, buffer = 0, length = 0, informationClass = 0] = a;
   const [, , , , , , , , singleEntry = 0, patternPointer = 0, restart = 0] = a;
   const user = capture(k);
   probeStatusBlock(user, statusBlock);
   const pattern = patternPointer === 0 ? null : user.readUnicodeString(patternPointer, 0x400);
   if (user.faulted) return user.status;
-  const call = NtQueryDirectoryFile(k, handle, {
+  const result = yield* NtQueryDirectoryFile(k, handle, {
     informationClass,
     length: Math.min(length, MAXIMUM_TRANSFER),
     singleEntry: (singleEntry & 0xff) !== 0,
     restart: (restart & 0xff) !== 0,
     pattern,
   });
-  return finishQuery(k, statusBlock, buffer, call);
+  return answerInformation(k, statusBlock, buffer, result);
 }
 
 /** Bytes that each settable class needs. */
@@ -222,7 +222,7 @@ function readSetting(user: UserMemory, informationClass: number, at: number): Fi
   }
 }
 
-function setFile(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
+function* setFile(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const [handle = 0, statusBlock = 0, buffer = 0, length = 0, informationClass = 0] = a;
   const needed = SETTING_BYTES.get(informationClass);
   if (needed === undefined) {
@@ -234,40 +234,28 @@ function setFile(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> 
   probeStatusBlock(user, statusBlock);
   const setting = readSetting(user, informationClass, buffer);
   if (user.faulted) return user.status;
-  return finishSetting(k, statusBlock, NtSetInformationFile(k, handle, setting));
-}
-
-function* finishSetting(k: Kernel, statusBlock: number, call: Blocking<NtStatus>): Blocking<NtStatus> {
-  const status = yield* call;
+  const status = yield* NtSetInformationFile(k, handle, setting);
   return NT_ERROR(status) ? status : writeStatusBlock(k, statusBlock, status, 0);
 }
 
 type ByName = (k: Kernel, attributes: ObjectAttributes) => Blocking<NtResult<Uint8Array>>;
 
-function queryByName(k: Kernel, a: ServiceArguments, query: ByName): NtStatus | Blocking<NtStatus> {
+function* queryByName(k: Kernel, a: ServiceArguments, query: ByName): Blocking<NtStatus> {
   const [attributesPointer = 0, buffer = 0] = a;
   const user = capture(k);
   const attributes = readObjectAttributes(user, attributesPointer);
   if (user.faulted) return user.status;
   if (!attributes.ok) return attributes.status;
-  return finishByName(k, buffer, query(k, attributes.value));
-}
-
-function* finishByName(k: Kernel, buffer: number, call: Blocking<NtResult<Uint8Array>>): Blocking<NtStatus> {
-  const result = yield* call;
+  const result = yield* query(k, attributes.value);
   if (!result.ok) return result.status;
-  const user = capture(k);
-  user.writeBytes(buffer, result.value);
-  return user.faulted ? user.status : STATUS_SUCCESS;
+  const out = capture(k);
+  out.writeBytes(buffer, result.value);
+  return out.faulted ? out.status : STATUS_SUCCESS;
 }
 
-function flush(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
+function* flush(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const [handle = 0, statusBlock = 0] = a;
-  return finishFlush(k, statusBlock, NtFlushBuffersFile(k, handle));
-}
-
-function* finishFlush(k: Kernel, statusBlock: number, call: Blocking<IoResult>): Blocking<NtStatus> {
-  const result = yield* call;
+  const result = yield* NtFlushBuffersFile(k, handle);
   return NT_ERROR(result.status) ? result.status : writeStatusBlock(k, statusBlock, result.status, 0);
 }
 

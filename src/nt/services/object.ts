@@ -1,21 +1,13 @@
 /** System services on handles and waits. */
 import { MAXIMUM_WAIT_OBJECTS } from "../../abi/ke.ts";
 import { PROCESS_DUP_HANDLE } from "../../abi/ps.ts";
-import {
-  type NtStatus,
-  STATUS_INVALID_PARAMETER_1,
-  STATUS_SUCCESS,
-} from "../../abi/status.ts";
+import { type NtStatus, STATUS_INVALID_PARAMETER_1, STATUS_SUCCESS } from "../../abi/status.ts";
 import { KeGetPreviousMode } from "../../ke/current.ts";
 import type { Kernel } from "../../kernel.ts";
 import { NtClose } from "../../ob/close.ts";
 import { ObDuplicateObject } from "../../ob/duplicate.ts";
 import { ObDereferenceObject, ObReferenceObject } from "../../ob/reference.ts";
-import {
-  NtSignalAndWaitForSingleObject,
-  NtWaitForMultipleObjects,
-  NtWaitForSingleObject,
-} from "../../ob/wait.ts";
+import { NtSignalAndWaitForSingleObject, NtWaitForMultipleObjects, NtWaitForSingleObject } from "../../ob/wait.ts";
 import type { EProcess } from "../../ps/objects.ts";
 import type { NtResult } from "../../abi/status.ts";
 import type { Blocking } from "../../sim/blocking.ts";

@@ -43,7 +43,10 @@ function encodeProcess(process: EProcess): Uint8Array {
 function encodeThread(out: Encoder, at: number, thread: EThread): void {
   out.u64(at, BigInt(Math.floor(thread.kernelTime))).u64(at + 8, BigInt(Math.floor(thread.userTime)));
   out.u64(at + 16, BOOT_SYSTEM_TIME + BigInt(Math.floor(thread.createTime)));
-  out.u32(at + 28, thread.startAddress).u32(at + 32, thread.threadsProcess.pid).u32(at + 36, thread.tid);
+  out
+    .u32(at + 28, thread.startAddress)
+    .u32(at + 32, thread.threadsProcess.pid)
+    .u32(at + 36, thread.tid);
   out.u32(at + 40, thread.priority).u32(at + 44, thread.basePriority);
   out.u32(at + 52, thread.state).u32(at + 56, thread.waitReason);
 }

@@ -1,9 +1,5 @@
 /** `NtQueryInformationProcess` and `NtSetInformationProcess`. */
-import {
-  PROCESS_QUERY_LIMITED_INFORMATION,
-  PROCESS_SET_INFORMATION,
-  PSF_BREAK_ON_TERMINATION,
-} from "../../abi/ps.ts";
+import { PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SET_INFORMATION, PSF_BREAK_ON_TERMINATION } from "../../abi/ps.ts";
 import {
   failure,
   type NtStatus,

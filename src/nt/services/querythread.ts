@@ -197,7 +197,9 @@ function* setName(
 ): Blocking<NtStatus> {
   const user = capture(k);
   const windows = informationClass === ThreadNameInformation;
-  const name = windows ? user.readUnicodeString(address, LARGEST_NAME_BYTES) : latin1(user.readBytes(address, Math.min(length, 64)));
+  const name = windows
+    ? user.readUnicodeString(address, LARGEST_NAME_BYTES)
+    : latin1(user.readBytes(address, Math.min(length, 64)));
   if (user.faulted) return user.status;
   const thread = referenceThread(k, handle, THREAD_SET_INFORMATION);
   if (!thread.ok) return thread.status;

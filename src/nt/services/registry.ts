@@ -1,4 +1,7 @@
-/** System services on the registry. */
+/**
+ * System services on the registry: capture names and data, call the typed routine, write back what it answers. Every
+ * length is bounded here, so that no program makes the kernel hold more than a megabyte for one call.
+ */
 import { type NtResult, type NtStatus, STATUS_SUCCESS } from "../../abi/status.ts";
 import {
   NtCreateKey,
@@ -24,7 +27,7 @@ const MAXIMUM_NAME_BYTES = 0xfffe;
 const MAXIMUM_DATA_BYTES = 1 << 20;
 const MAXIMUM_ANSWER_BYTES = 1 << 20;
 
-function createKey(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
+function* createKey(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const [out = 0, desiredAccess = 0, attributesPointer = 0, , classPointer = 0, createOptions = 0, disposition = 0] = a;
   const user = capture(k);
   probeOut(user, out);
@@ -33,7 +36,12 @@ function createKey(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus
   const className = classPointer === 0 ? "" : user.readUnicodeString(classPointer, MAXIMUM_NAME_BYTES);
   if (user.faulted) return user.status;
   if (!attributes.ok) return attributes.status;
-  return finishCreate(k, out, disposition, NtCreateKey(k, desiredAccess, attributes.value, { className, createOptions }));
+  return finishCreate(
+    k,
+    out,
+    disposition,
+    NtCreateKey(k, desiredAccess, attributes.value, { className, createOptions }),
+  );
 }
 
 function* finishCreate(
@@ -50,18 +58,14 @@ function* finishCreate(
   return user.faulted ? user.status : STATUS_SUCCESS;
 }
 
-function openKey(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
+function* openKey(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const [out = 0, desiredAccess = 0, attributesPointer = 0] = a;
   const user = capture(k);
   probeOut(user, out);
   const attributes = readObjectAttributes(user, attributesPointer);
   if (user.faulted) return user.status;
   if (!attributes.ok) return attributes.status;
-  return finishOpen(k, out, NtOpenKeyEx(k, desiredAccess, attributes.value));
-}
-
-function* finishOpen(k: Kernel, out: number, call: Blocking<NtResult<number>>): Blocking<NtStatus> {
-  return answer(k, out, yield* call);
+  return answer(k, out, yield* NtOpenKeyEx(k, desiredAccess, attributes.value));
 }
 
 function setValue(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
@@ -103,14 +107,14 @@ function query(informationClass: number, length: number): RegistryQuery {
   return { informationClass, length: Math.min(length, MAXIMUM_ANSWER_BYTES) };
 }
 
-function queryValue(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
+function* queryValue(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const [handle = 0, namePointer = 0, informationClass = 0, buffer = 0, length = 0, resultLength = 0] = a;
   const user = capture(k);
   const name = user.readUnicodeString(namePointer, MAXIMUM_NAME_BYTES);
   probeOut(user, resultLength);
   if (user.faulted) return user.status;
-  const call = NtQueryValueKey(k, handle, name, query(informationClass, length));
-  return finishQuery(k, { buffer, resultLength }, call);
+  const result = yield* NtQueryValueKey(k, handle, name, query(informationClass, length));
+  return answerRegistry(k, { buffer, resultLength }, result);
 }
 
 type Enumerate = (
@@ -120,20 +124,22 @@ type Enumerate = (
   query: RegistryQuery,
 ) => Blocking<NtResult<RegistryQueryResult>>;
 
-function enumerate(k: Kernel, a: ServiceArguments, routine: Enumerate): NtStatus | Blocking<NtStatus> {
+function* enumerate(k: Kernel, a: ServiceArguments, routine: Enumerate): Blocking<NtStatus> {
   const [handle = 0, index = 0, informationClass = 0, buffer = 0, length = 0, resultLength = 0] = a;
   const user = capture(k);
   probeOut(user, resultLength);
   if (user.faulted) return user.status;
-  return finishQuery(k, { buffer, resultLength }, routine(k, handle, index, query(informationClass, length)));
+  const result = yield* routine(k, handle, index, query(informationClass, length));
+  return answerRegistry(k, { buffer, resultLength }, result);
 }
 
-function queryKey(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
+function* queryKey(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const [handle = 0, informationClass = 0, buffer = 0, length = 0, resultLength = 0] = a;
   const user = capture(k);
   probeOut(user, resultLength);
   if (user.faulted) return user.status;
-  return finishQuery(k, { buffer, resultLength }, NtQueryKey(k, handle, query(informationClass, length)));
+  const result = yield* NtQueryKey(k, handle, query(informationClass, length));
+  return answerRegistry(k, { buffer, resultLength }, result);
 }
 
 export const registryServices: readonly NtService[] = [

@@ -1,11 +1,5 @@
 /** System services on sections. */
-import {
-  SEC_IMAGE,
-  SECTION_MAP_EXECUTE,
-  SECTION_MAP_READ,
-  SECTION_MAP_WRITE,
-  SECTION_QUERY,
-} from "../../abi/mm.ts";
+import { SEC_IMAGE, SECTION_MAP_EXECUTE, SECTION_MAP_READ, SECTION_MAP_WRITE, SECTION_QUERY } from "../../abi/mm.ts";
 import { PROCESS_VM_OPERATION } from "../../abi/ps.ts";
 import {
   failure,
@@ -34,13 +28,24 @@ import { ObInsertObject, ObOpenObjectByName } from "../../ob/insert.ts";
 import { ObDereferenceObject } from "../../ob/reference.ts";
 import type { EProcess } from "../../ps/objects.ts";
 import type { Blocking } from "../../sim/blocking.ts";
-import { answer, answerQuery, capture, Encoder, ownProcess, probeOut, readObjectAttributes, referenceProcess, isOwnProcess } from "../capture.ts";
+import {
+  answer,
+  answerQuery,
+  capture,
+  Encoder,
+  ownProcess,
+  probeOut,
+  readObjectAttributes,
+  referenceProcess,
+  isOwnProcess,
+} from "../capture.ts";
 import { referenceSectionFile } from "../sectionfile.ts";
 import { notImplemented } from "../state.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
 
 function NtCreateSection(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
-  const [out = 0, desiredAccess = 0, attributesPointer = 0, sizePointer = 0, protection = 0, attributes = 0, file = 0] = a;
+  const [out = 0, desiredAccess = 0, attributesPointer = 0, sizePointer = 0, protection = 0, attributes = 0, file = 0] =
+    a;
   const user = capture(k);
   probeOut(user, out);
   const size = sizePointer === 0 ? 0 : Number(BigInt.asUintN(53, user.readU64(sizePointer)));
@@ -198,4 +203,3 @@ export const sectionServices: readonly NtService[] = [
   { name: "NtUnmapViewOfSection", arguments: 2, handler: NtUnmapViewOfSection },
   { name: "NtQuerySection", arguments: 5, handler: NtQuerySection },
 ];
-

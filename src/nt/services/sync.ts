@@ -35,7 +35,16 @@ import { NtCancelTimer, NtCreateTimer, NtOpenTimer, NtQueryTimer, NtSetTimer } f
 import type { InsertedObject } from "../../ob/insert.ts";
 import type { ObjectAttributes } from "../../ob/lookup.ts";
 import type { Blocking } from "../../sim/blocking.ts";
-import { answer, answerQuery, capture, Encoder, probeOut, readObjectAttributes, readTimeout, writeOut } from "../capture.ts";
+import {
+  answer,
+  answerQuery,
+  capture,
+  Encoder,
+  probeOut,
+  readObjectAttributes,
+  readTimeout,
+  writeOut,
+} from "../capture.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
 
 type Create = (attributes: ObjectAttributes, a: ServiceArguments) => Blocking<NtResult<InsertedObject>>;

@@ -53,7 +53,10 @@ function basic(k: Kernel): QueryResult {
 
 function performance(k: Kernel): QueryResult {
   const out = new Encoder(312);
-  out.u32(32, k.mm.commitLimit - k.mm.committedPages).u32(36, k.mm.committedPages).u32(40, k.mm.commitLimit);
+  out
+    .u32(32, k.mm.commitLimit - k.mm.committedPages)
+    .u32(36, k.mm.committedPages)
+    .u32(40, k.mm.commitLimit);
   return success(out.bytes);
 }
 

@@ -1,11 +1,7 @@
 /** System services on tokens. */
 import type { NtResult, NtStatus } from "../../abi/status.ts";
 import type { Kernel } from "../../kernel.ts";
-import {
-  NtOpenProcessTokenEx,
-  NtOpenThreadTokenEx,
-  NtQueryInformationToken,
-} from "../../se/tokenservice.ts";
+import { NtOpenProcessTokenEx, NtOpenThreadTokenEx, NtQueryInformationToken } from "../../se/tokenservice.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import { answer, capture, probeOut } from "../capture.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
@@ -55,4 +51,3 @@ export const tokenServices: readonly NtService[] = [
   },
   { name: "NtQueryInformationToken", arguments: 5, handler: queryToken },
 ];
-
