@@ -2,7 +2,14 @@
  * Makes the machine that a command line asks for, and starts the program on it. Loaded, and the kernel and the
  * processor with it, only when the program has been looked at and may run.
  */
-import { createBuiltinEnvironment, createWin32Environment, type Environment } from "../../src/guest/environment.ts";
+import { readFileSync } from "node:fs";
+import {
+  createBuiltinEnvironment,
+  createNativeEnvironment,
+  createWin32Environment,
+  type Environment,
+  type EnvironmentResult,
+} from "../../src/guest/environment.ts";
 import type { HostDirectory } from "../../src/io/hostdirectory.ts";
 import { createMachine } from "../../src/machine/machine.ts";
 import type { MachineLimits, MachineMount, MachineOptions, ProcessorOptions } from "../../src/machine/options.ts";
@@ -12,6 +19,7 @@ import { ExitStatus } from "./exitstatus.ts";
 import { CliFailure } from "./failure.ts";
 import { guestEnvironment } from "./guestenvironment.ts";
 import { errorCode } from "./output.ts";
+import { usedParts } from "./parts.ts";
 import { loadProcessor, optimiseGeneratedCode } from "./processor.ts";
 import { notRunnable, type Program } from "./program.ts";
 import type { RunOptions } from "./runoptions.ts";
@@ -65,12 +73,25 @@ function machineOptions(
 }
 
 function makeEnvironment(userMode: "builtin" | WindowsFiles): Environment {
-  const made =
-    userMode === "builtin"
-      ? createBuiltinEnvironment(allServices(noGuestYet))
-      : createWin32Environment(userMode.files, userMode.nls);
+  usedParts.add(userMode === "builtin" ? "builtin" : "win32");
+  const made = userMode === "builtin" ? makeBuiltinEnvironment() : createWin32Environment(userMode.files, userMode.nls);
   if (made.ok) return made.value;
   throw new CliFailure(ExitStatus.OwnFailure, `the Windows DLLs cannot be used: ${made.reason}`);
+}
+
+/** The build leaves the library beside the bundle. Where it did not, the library is made now. */
+function makeBuiltinEnvironment(): EnvironmentResult {
+  const kept = readBesideBundle("ntdll.bin");
+  const made = kept === null ? null : createNativeEnvironment(kept);
+  return made?.ok === true ? made : createBuiltinEnvironment(allServices(noGuestYet));
+}
+
+function readBesideBundle(name: string): Uint8Array | null {
+  try {
+    return readFileSync(new URL(name, import.meta.url));
+  } catch {
+    return null;
+  }
 }
 
 /** Only the names of the services are wanted; none is called. */

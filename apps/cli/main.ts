@@ -6,7 +6,10 @@ import { run } from "./command-run.ts";
 import type { Commands } from "./commandline.ts";
 import { describeFailure } from "./failure.ts";
 import { Output } from "./output.ts";
+import { usedParts } from "./parts.ts";
 import { parsePlainRun } from "./runoptions.ts";
+
+export { usedParts };
 
 const streams = { out: new Output(1), err: new Output(2) };
 
@@ -20,6 +23,7 @@ const commands: Commands = {
 async function main(argv: readonly string[]): Promise<number> {
   const plain = argv[0] === "run" ? parsePlainRun(argv.slice(1)) : null;
   if (plain !== null) return await commands.run(plain);
+  usedParts.add("commander");
   const { runCommandLine } = await import("./commandline.ts");
   return await runCommandLine(argv, commands, streams);
 }

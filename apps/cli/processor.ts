@@ -36,7 +36,9 @@ export class WrongProcessorError extends Error {
 
 export function loadProcessor(options: ProcessorOptions): WasmModule {
   const bytes = patchedBytes(options.cacheDirectory ?? userCacheDirectory());
-  if (options.optimise === "generated-code") setFlagsFromString("--liftoff-only");
+  setFlagsFromString(options.optimise === "generated-code" ? "--liftoff-only" : "--no-liftoff-only");
+  // The bytes are known to be good, so each function is looked at when it is first called: most never are.
+  setFlagsFromString("--wasm-lazy-validation");
   return new webAssembly.Module(bytes);
 }
 

@@ -14,7 +14,8 @@ import { trace } from "../sim/record.ts";
 const FREED_TWICE = 0x07;
 const WRONG_TAG = 0x0a;
 
-export type PoolType = "nonpaged" | "paged";
+/** `NonPagedPoolMustSucceed` is for the few things without which nothing could be freed any more. */
+export type PoolType = "nonpaged" | "paged" | "must-succeed";
 
 /** What one tag has allocated. */
 export interface PoolTagUsage {
@@ -60,7 +61,7 @@ export function createPoolState(limitBytes: number): PoolState {
   return { limitBytes, bytes: 0, peakBytes: 0, allocations: 0, tags: new Map(), live: new Map(), failure: null };
 }
 
-/** @returns null if the pool is exhausted or the failure is injected */
+/** @returns null if the pool is exhausted or the failure is injected, unless it must succeed */
 export function ExAllocatePoolWithTag(
   k: Kernel,
   bytes: number,
@@ -69,7 +70,7 @@ export function ExAllocatePoolWithTag(
 ): PoolBlock | null {
   const { pool } = k.ex;
   const ordinal = ++pool.allocations;
-  if (pool.bytes + bytes > pool.limitBytes || (pool.failure !== null && pool.failure(ordinal, tag))) {
+  if (type !== "must-succeed" && mayNotHave(pool, bytes, ordinal, tag)) {
     if (k.sim.trace !== null) trace(k, { kind: "pool", act: "fail", id: 0, tag, bytes });
     return null;
   }
@@ -82,6 +83,10 @@ export function ExAllocatePoolWithTag(
   pool.live.set(block.id, block);
   if (k.sim.trace !== null) trace(k, { kind: "pool", act: "allocate", id: block.id, tag, bytes });
   return block;
+}
+
+function mayNotHave(pool: PoolState, bytes: number, ordinal: number, tag: string): boolean {
+  return pool.bytes + bytes > pool.limitBytes || (pool.failure !== null && pool.failure(ordinal, tag));
 }
 
 /** Frees a block that was allocated with `tag`. A wrong tag, or a block that is free already, stops the machine. */

@@ -35,7 +35,7 @@ export function bindImports(
   for (const { dll, symbols } of imports.value) {
     if (dll.toLowerCase() !== "ntdll.dll") return STATUS_DLL_NOT_FOUND;
     for (const symbol of symbols) {
-      const address = "name" in symbol ? environment.addresses.get(symbol.name) : undefined;
+      const address = "name" in symbol ? environment.addressOf(symbol.name) : undefined;
       if (address === undefined) return STATUS_ENTRYPOINT_NOT_FOUND;
       const status = writeWord(k, process, user, base + symbol.iatRva, address);
       if (status !== STATUS_SUCCESS) return status;
@@ -48,7 +48,7 @@ export function bindImports(
 function bindTlsCallbacks(k: Kernel, process: EProcess, environment: Environment, library: Library): NtStatus {
   const tls = readTlsDirectory(library.pe);
   if (!tls.ok) return tls.status;
-  const variable = environment.addresses.get("RundownTlsCallbacks");
+  const variable = environment.addressOf("RundownTlsCallbacks");
   if (tls.value === null || variable === undefined || tls.value.callbacks.length === 0) return STATUS_SUCCESS;
   const user = new UserMemory(k, process);
   user.writeU32(variable, tls.value.addressOfCallbacks);

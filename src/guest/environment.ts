@@ -5,7 +5,8 @@
 import type { NtService } from "../nt/table.ts";
 import { buildNtdll } from "./builtin/ntdll.ts";
 import { type Library, loadLibrary } from "./library.ts";
-import { type ExportedSymbol, readExports } from "./peexports.ts";
+import type { PeImage } from "./pe.ts";
+import { findExport } from "./peexports.ts";
 import { refuse, type Refusal } from "./peheaders.ts";
 import { scanSystemCalls } from "./syscall-scan.ts";
 import type { UserEntryPoints } from "./x86/user.ts";
@@ -19,8 +20,8 @@ export interface Environment {
   readonly argumentOffset: number;
   /** Where the kernel enters user mode. */
   readonly entry: UserEntryPoints;
-  /** Absolute addresses of ntdll's exports. */
-  readonly addresses: ReadonlyMap<string, number>;
+  /** The absolute address of one of ntdll's exports. */
+  readonly addressOf: (name: string) => number | undefined;
   /** The contents of `C:\windows\system32`, by lower-case name. */
   readonly files: ReadonlyMap<string, Uint8Array>;
   /** National language support files, by lower-case name. */
@@ -33,12 +34,24 @@ export type EnvironmentResult = { readonly ok: true; readonly value: Environment
 
 const NO_FILES: ReadonlyMap<string, Uint8Array> = new Map();
 
-/** The environment with the built-in ntdll, which exports every service of `services`. */
+/**
+ * The environment with the built-in ntdll, which exports every service of `services`. Making that library is most of the
+ * work, so whoever starts often keeps {@link builtinNtdll} and hands it in.
+ */
 export function createBuiltinEnvironment(services: readonly NtService[]): EnvironmentResult {
+  return createNativeEnvironment(builtinNtdll(services));
+}
+
+/** The file of the built-in ntdll. */
+export function builtinNtdll(services: readonly NtService[]): Uint8Array {
   // Some services are private to one ntdll: Wine's own begin otherwise.
   const common = services.filter(({ name }) => name.startsWith("Nt"));
-  const bytes = buildNtdll(common.map(({ name, arguments: words }) => ({ name, argumentBytes: 4 * words })));
-  return createEnvironment("builtin", bytes, { files: NO_FILES, nls: NO_FILES });
+  return buildNtdll(common.map(({ name, arguments: words }) => ({ name, argumentBytes: 4 * words })));
+}
+
+/** The environment with what {@link builtinNtdll} made, for the same services. */
+export function createNativeEnvironment(ntdll: Uint8Array): EnvironmentResult {
+  return createEnvironment("builtin", ntdll, { files: NO_FILES, nls: NO_FILES });
 }
 
 /** The environment of real Win32 programs: `files` holds ntdll.dll, kernel32.dll and the others. */
@@ -59,30 +72,29 @@ function createEnvironment(
   const library = loadLibrary("ntdll.dll", bytes);
   if (!library.ok) return library;
   const { pe } = library.value;
-  const symbols = readExports(pe);
   const scan = scanSystemCalls(pe);
-  if (!symbols.ok || !scan.ok) return refuse("ntdll.dll has no usable export table");
-  const addresses = new Map<string, number>();
-  for (const [name, symbol] of symbols.value) addresses.set(name, addressOf(pe.base, symbol));
-  const entry = entryPoints(addresses);
+  if (!scan.ok) return refuse("ntdll.dll has no usable export table");
+  const addressOf = (name: string): number | undefined => exportAddress(pe, name);
+  const entry = entryPoints(addressOf);
   if (entry === null) return refuse("ntdll.dll lacks the kernel's entry points into user mode");
   const serviceNames: (string | undefined)[] = [];
   for (const service of scan.value.services) serviceNames[service.number] = service.name;
   const { argumentOffset } = scan.value;
   const apiSet = apiSetOf(content.files);
-  const value = { kind, ntdll: library.value, serviceNames, argumentOffset, entry, addresses, apiSet, ...content };
+  const value = { kind, ntdll: library.value, serviceNames, argumentOffset, entry, addressOf, apiSet, ...content };
   return { ok: true, value };
 }
 
-function addressOf(base: number, symbol: ExportedSymbol): number {
-  return (base + symbol.rva) >>> 0;
+function exportAddress(pe: PeImage, name: string): number | undefined {
+  const symbol = findExport(pe, name);
+  return symbol === null ? undefined : (pe.base + symbol.rva) >>> 0;
 }
 
-function entryPoints(addresses: ReadonlyMap<string, number>): UserEntryPoints | null {
-  const LdrInitializeThunk = addresses.get("LdrInitializeThunk");
-  const RtlUserThreadStart = addresses.get("RtlUserThreadStart");
-  const KiUserApcDispatcher = addresses.get("KiUserApcDispatcher");
-  const KiUserExceptionDispatcher = addresses.get("KiUserExceptionDispatcher");
+function entryPoints(addressOf: Environment["addressOf"]): UserEntryPoints | null {
+  const LdrInitializeThunk = addressOf("LdrInitializeThunk");
+  const RtlUserThreadStart = addressOf("RtlUserThreadStart");
+  const KiUserApcDispatcher = addressOf("KiUserApcDispatcher");
+  const KiUserExceptionDispatcher = addressOf("KiUserExceptionDispatcher");
   if (LdrInitializeThunk === undefined || RtlUserThreadStart === undefined) return null;
   if (KiUserApcDispatcher === undefined || KiUserExceptionDispatcher === undefined) return null;
   return { LdrInitializeThunk, RtlUserThreadStart, KiUserApcDispatcher, KiUserExceptionDispatcher };

@@ -27,31 +27,43 @@ const MAXIMUM_EXPORTS = 0x10000;
  */
 export function readExports(image: PeImage): NtResult<ReadonlyMap<string, ExportedSymbol>> {
   const symbols = new Map<string, ExportedSymbol>();
+  const texts = new ImageReader(image);
+  const intact = visitExports(image, (nameRva, ordinal, rva, forwarded) => {
+    const name = texts.text(nameRva);
+    const forwarder = forwarded ? texts.text(rva) : null;
+    if (!symbols.has(name)) symbols.set(name, { name, ordinal, rva, forwarder });
+    return !texts.failed;
+  });
+  return intact ? success(symbols) : failure(STATUS_INVALID_IMAGE_FORMAT);
+}
+
+/** Returns whether to go on. Names are handed over unread, because most who walk an export directory want few of them. */
+type ExportVisitor = (nameRva: number, ordinal: number, rva: number, forwarded: boolean) => boolean;
+
+/** Shows every named export, in the order of the file. @returns whether it came to the end, of tables that are in order */
+export function visitExports(image: PeImage, visit: ExportVisitor): boolean {
   const directory = image.directories[ImageDirectory.Export];
-  if (directory === undefined || directory.rva === 0 || directory.size === 0) return success(symbols);
+  if (directory === undefined || directory.rva === 0 || directory.size === 0) return true;
 
   const reader = new ImageReader(image);
   const field = (offset: number): number => reader.u32(directory.rva + offset);
   const functions = field(FIELD.functions);
   const names = field(FIELD.names);
-  const tables = {
-    functions: field(FIELD.functionTable),
-    names: field(FIELD.nameTable),
-    ordinals: field(FIELD.ordinalTable),
-  };
+  const functionTable = field(FIELD.functionTable);
+  const nameTable = field(FIELD.nameTable);
+  const ordinalTable = field(FIELD.ordinalTable);
   const ordinalBase = field(FIELD.base);
   if (functions > MAXIMUM_EXPORTS || names > MAXIMUM_EXPORTS) reader.fail();
 
   for (let i = 0; i < names && !reader.failed; i++) {
-    const name = reader.text(reader.u32(tables.names + 4 * i));
-    const index = reader.u16(tables.ordinals + 2 * i);
-    if (index >= functions) reader.fail();
-    const rva = reader.u32(tables.functions + 4 * index);
+    const name = reader.u32(nameTable + 4 * i);
+    const index = reader.u16(ordinalTable + 2 * i);
+    if (index >= functions) return false;
+    const rva = reader.u32(functionTable + 4 * index);
     const forwarded = rva >= directory.rva && rva < directory.rva + directory.size;
-    const forwarder = forwarded ? reader.text(rva) : null;
-    if (!symbols.has(name)) symbols.set(name, { name, ordinal: ordinalBase + index, rva, forwarder });
+    if (!visit(name, ordinalBase + index, rva, forwarded)) return false;
   }
-  return reader.failed ? failure(STATUS_INVALID_IMAGE_FORMAT) : success(symbols);
+  return !reader.failed;
 }
 
 /**

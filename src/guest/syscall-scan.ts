@@ -5,9 +5,9 @@
  * Invariant: what is found depends on the bytes of the image only. Where two exports hold the same number, the one whose
  * name starts with Nt names the service, then the one that the file lists first.
  */
-import { success, type NtResult } from "../abi/status.ts";
+import { failure, STATUS_INVALID_IMAGE_FORMAT, success, type NtResult } from "../abi/status.ts";
 import type { PeImage } from "./pe.ts";
-import { readExports } from "./peexports.ts";
+import { visitExports } from "./peexports.ts";
 import { ImageReader } from "./pereader.ts";
 
 export interface ScannedService {
@@ -44,20 +44,21 @@ const MAXIMUM_NUMBER = 0x1fff;
 const MAXIMUM_ARGUMENT_BYTES = 0x80;
 
 export function scanSystemCalls(image: PeImage): NtResult<SystemCallScan> {
-  const symbols = readExports(image);
-  if (!symbols.ok) return symbols;
-  const reader = new ImageReader(image);
+  const code = new ImageReader(image);
+  const texts = new ImageReader(image);
   const byNumber = new Map<number, ScannedService>();
   let style: ThunkStyle | null = null;
-  for (const symbol of symbols.value.values()) {
-    if (symbol.forwarder !== null) continue;
-    const thunk = readThunk(reader, symbol.rva);
-    if (thunk === null) continue;
+  const intact = visitExports(image, (nameRva, _ordinal, rva, forwarded) => {
+    const thunk = forwarded ? null : readThunk(code, rva);
+    if (thunk === null) return !code.failed;
     style ??= thunk.style;
-    const known = byNumber.get(thunk.number);
-    if (known !== undefined && (isNt(known.name) || !isNt(symbol.name))) continue;
-    byNumber.set(thunk.number, { number: thunk.number, name: symbol.name, argumentBytes: thunk.argumentBytes });
-  }
+    const { number, argumentBytes } = thunk;
+    const known = byNumber.get(number);
+    const name = known === undefined || !isNt(known.name) ? texts.text(nameRva) : "";
+    if (known === undefined || isNt(name)) byNumber.set(number, { number, name, argumentBytes });
+    return !texts.failed;
+  });
+  if (!intact) return failure(STATUS_INVALID_IMAGE_FORMAT);
   const services = [...byNumber.values()].sort((a, b) => a.number - b.number);
   return success({ services, style, argumentOffset: style === "direct" ? 4 : 8 });
 }

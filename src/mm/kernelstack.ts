@@ -1,6 +1,6 @@
 /** Kernel stacks: the pool behind them, so that running out of it is a failure that thread creation has to survive. */
 import { type NtStatus, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS } from "../abi/status.ts";
-import { ExAllocatePoolWithTag, ExFreePoolWithTag } from "../ex/pool.ts";
+import { ExAllocatePoolWithTag, ExFreePoolWithTag, type PoolType } from "../ex/pool.ts";
 import type { KThread } from "../ke/objects.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
@@ -12,11 +12,12 @@ const LARGE_STACK_BYTES = 0xf000;
 /** Pays for the stack that KeInitThread gave the thread. After a failure the caller undoes KeInitThread.
  * @returns INSUFFICIENT_RESOURCES if there is no pool for it
  */
-export function MmCreateKernelStack(k: Kernel, thread: KThread): NtStatus {
+export function MmCreateKernelStack(k: Kernel, thread: KThread, poolType: PoolType = "nonpaged"): NtStatus {
   const stack = thread.initialStack;
   assert(stack !== null, "the thread was initialised before its stack is paid for");
   assert(!k.mm.kernelStacks.has(stack.id), "a kernel stack is paid for once");
-  const block = ExAllocatePoolWithTag(k, stack.large ? LARGE_STACK_BYTES : STACK_BYTES, TAG_KERNEL_STACK);
+  const bytes = stack.large ? LARGE_STACK_BYTES : STACK_BYTES;
+  const block = ExAllocatePoolWithTag(k, bytes, TAG_KERNEL_STACK, poolType);
   if (block === null) return STATUS_INSUFFICIENT_RESOURCES;
   k.mm.kernelStacks.set(stack.id, block);
   return STATUS_SUCCESS;

@@ -1,7 +1,7 @@
 /** The birth of objects and of object types. */
 import { OBJ_CASE_INSENSITIVE } from "../abi/ob.ts";
 import { type NtStatus, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS } from "../abi/status.ts";
-import { ExAllocatePoolWithTag } from "../ex/pool.ts";
+import { ExAllocatePoolWithTag, type PoolType } from "../ex/pool.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
 import type { ObjectBody } from "../rtl/body.ts";
@@ -19,10 +19,10 @@ export function ObCreateObject(
   k: Kernel,
   type: ObjectType,
   body: ObjectBody,
-  options: { readonly poolBytes?: number } = {},
+  options: { readonly poolBytes?: number; readonly poolType?: PoolType } = {},
 ): NtStatus {
   assert(body.objectHeader === null, "a body becomes an object once");
-  const block = ExAllocatePoolWithTag(k, options.poolBytes ?? type.poolBytes, type.poolTag);
+  const block = ExAllocatePoolWithTag(k, options.poolBytes ?? type.poolBytes, type.poolTag, options.poolType);
   if (block === null) return STATUS_INSUFFICIENT_RESOURCES;
   const header = new ObjectHeader(body, type, block);
   body.objectHeader = header;

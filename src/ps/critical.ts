@@ -13,7 +13,7 @@ const MAXIMUM_PROMPTS = 16;
  * Asks the kernel debugger whether the death of a critical object may go on. Returns if so; stops the machine if not,
  * or if there is nobody to ask.
  * @param message takes the object and its image name in place of `%p` and `%s`
- * @source ntoskrnl/ps/kill.c:25-76, PspCatchCriticalBreak
+ * @source ntoskrnl/ps/kill.c:25-78, PspCatchCriticalBreak
  * @deviates the answer is empty until somebody gives one, and the question is not repeated without bound (D28)
  */
 // eslint-disable-next-line require-yield

@@ -32,7 +32,7 @@ import { step } from "./steps.ts";
 
 /**
  * Delete procedure of the Process type.
- * @source ntoskrnl/ps/kill.c:254-388, PspDeleteProcess
+ * @source ntoskrnl/ps/kill.c:254-390, PspDeleteProcess
  */
 export function* PspDeleteProcess(k: Kernel, body: ObjectBody): Blocking<void> {
   assert(body instanceof EProcess, "the Process type holds processes");
@@ -126,7 +126,7 @@ function releaseProcessId(k: Kernel, process: EProcess): void {
 
 /**
  * Delete procedure of the Thread type.
- * @source ntoskrnl/ps/kill.c:392-447, PspDeleteThread
+ * @source ntoskrnl/ps/kill.c:392-445, PspDeleteThread
  */
 export function* PspDeleteThread(k: Kernel, body: ObjectBody): Blocking<void> {
   assert(body instanceof EThread, "the Thread type holds threads");

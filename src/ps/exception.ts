@@ -7,7 +7,7 @@ import type { Kernel } from "../kernel.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { emit } from "../sim/record.ts";
 import { PsGetCurrentThread } from "./current.ts";
-import { NtTerminateProcess } from "./kill.ts";
+import { NtTerminateProcess } from "./killservices.ts";
 
 /**
  * Delivers an exception of the current thread. The first chance goes to the program's handlers; if they decline, or the

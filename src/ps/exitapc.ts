@@ -21,7 +21,7 @@ const KILL_INCREMENT = 2;
  * Kernel routine of the kill APC. In the kernel-mode pass the normal routine follows; in the user-mode pass the thread
  * ends here and no user APC is built.
  * @irql APC_LEVEL
- * @source ntoskrnl/ps/kill.c:923-944, PsExitSpecialApc
+ * @source ntoskrnl/ps/kill.c:923-946, PsExitSpecialApc
  */
 export function* PsExitSpecialApc(k: Kernel, apc: KApc, call: ApcCall): Blocking<void> {
   if (call.argument2 === 0) return;
@@ -33,7 +33,7 @@ export function* PsExitSpecialApc(k: Kernel, apc: KApc, call: ApcCall): Blocking
 /**
  * Normal routine of the kill APC.
  * @irql PASSIVE_LEVEL, in a normal kernel APC
- * @source ntoskrnl/ps/kill.c:948-985, PspExitNormalApc
+ * @source ntoskrnl/ps/kill.c:948-984, PspExitNormalApc
  * @deviates arms delivery only if the thread still takes APCs (D32)
  */
 // eslint-disable-next-line require-yield
@@ -60,7 +60,7 @@ export function* PspExitNormalApc(k: Kernel, context: unknown, argument1: unknow
 
 /**
  * The kill APC is done with. Its block is part of the thread, so nothing is freed.
- * @source ntoskrnl/ps/kill.c:158-164, PspExitApcRundown
+ * @source ntoskrnl/ps/kill.c:158-166, PspExitApcRundown
  */
 // eslint-disable-next-line require-yield
 export function* PspExitApcRundown(_k: Kernel, apc: KApc): Blocking<void> {

@@ -14,7 +14,7 @@ import { step } from "./steps.ts";
 /**
  * Marks the process as exiting and lets go of what does not need its threads. Idempotent: deletion calls it again.
  * @param options lastThread: called by the process's last thread; otherwise by deletion, attached
- * @source ntoskrnl/ps/kill.c:1076-1142, PspExitProcess
+ * @source ntoskrnl/ps/kill.c:1076-1139, PspExitProcess
  * @deviates posts the job's exit message (D43a); the security port is exchanged in one step (D49)
  */
 export function* PspExitProcess(

@@ -13,20 +13,13 @@ import {
   CT_BREAK_ON_TERMINATION,
   CT_SYSTEM_THREAD,
   CT_TERMINATED,
-  CURRENT_PROCESS_HANDLE,
-  CURRENT_THREAD_HANDLE,
-  PROCESS_TERMINATE,
   PSF_BREAK_ON_TERMINATION,
   PSF_PROCESS_DELETE,
   PSF_PROCESS_EXITING,
-  THREAD_TERMINATE,
 } from "../abi/ps.ts";
 import {
-  DBG_TERMINATE_PROCESS,
-  NT_ERROR,
   type NtStatus,
   STATUS_ACCESS_DENIED,
-  STATUS_CANT_TERMINATE_SELF,
   STATUS_INVALID_PARAMETER,
   STATUS_NOTHING_TO_TERMINATE,
   STATUS_PROCESS_IS_TERMINATING,
@@ -36,15 +29,12 @@ import {
 } from "../abi/status.ts";
 import { ExAcquireRundownProtection, ExReleaseRundownProtection } from "../ex/rundown.ts";
 import { KeInitializeApc, KeInsertQueueApc } from "../ke/apc.ts";
-import { KeGetPreviousMode } from "../ke/current.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import { KeForceResumeThread } from "../ke/suspend.ts";
 import { KeQueryInterruptTime } from "../ke/time.ts";
 import type { Caller } from "../ke/usermode.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObClearProcessHandleTable } from "../ob/killprocess.ts";
-import { ObReferenceObjectByHandle } from "../ob/handle.ts";
-import { ObDereferenceObject } from "../ob/reference.ts";
 import { assert } from "../rtl/assert.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { type DeathRoute, emit } from "../sim/record.ts";
@@ -69,178 +59,10 @@ export interface KillReason {
 const KILL_INCREMENT = 2;
 
 /**
- * Ends a process, or all other threads of the caller's.
- * @returns INVALID_HANDLE, OBJECT_TYPE_MISMATCH, ACCESS_DENIED, PROCESS_IS_TERMINATING, or SUCCESS; no return if the
- *   caller's own process was named
- * @source ntoskrnl/ps/kill.c:1162-1273, NtTerminateProcess
- * @deviates `ACCESS_DENIED` for the System process (D10); the critical check follows the liveness check and only the
- *   call that decides the death makes it (D47); "own" means the home process, not the attached one (D15)
- */
-export function* NtTerminateProcess(k: Kernel, processHandle: number, exitStatus: NtStatus): Blocking<NtStatus> {
-  const killByHandle = processHandle !== 0;
-  const caller = PsGetCurrentThread(k);
-  step(k, "NP1");
-  const reference = ObReferenceObjectByHandle<EProcess>(
-    k,
-    killByHandle ? processHandle : CURRENT_PROCESS_HANDLE,
-    PROCESS_TERMINATE,
-    k.ps.processType,
-    KeGetPreviousMode(k),
-  );
-  step(k, "NP2");
-  if (!reference.ok) return reference.status;
-  const process = reference.value;
-  if (process === k.ps.initialSystemProcess) {
-    yield* ObDereferenceObject(k, process);
-    return STATUS_ACCESS_DENIED;
-  }
-  const own = process === caller.threadsProcess;
-
-  // In a critical region: a suspended killer would hold the rundown, and with it the victim's exit (D35).
-  KeEnterCriticalRegion(k);
-  step(k, "NP4");
-  if (!ExAcquireRundownProtection(process.rundownProtect)) {
-    yield* KeLeaveCriticalRegion(k);
-    yield* ObDereferenceObject(k, process);
-    return STATUS_PROCESS_IS_TERMINATING;
-  }
-  const status = yield* killOtherThreads(k, process, exitStatus, { killByHandle });
-  ExReleaseRundownProtection(k, process.rundownProtect);
-  step(k, "NP8");
-  yield* KeLeaveCriticalRegion(k);
-
-  if (own && killByHandle) {
-    step(k, "NP9");
-    // The suicide does not return, so its reference goes first.
-    yield* ObDereferenceObject(k, process);
-    step(k, "NP10");
-    return yield* PspTerminateThreadByPointer(k, caller, exitStatus, {
-      self: true,
-      ...reasonOfExit(k, caller, exitStatus),
-    });
-  }
-  yield* breakDebuggedCycles(k, process, { own, killByHandle, exitStatus, status });
-  step(k, "NP14");
-  yield* ObDereferenceObject(k, process);
-  return STATUS_SUCCESS;
-}
-
-/** An exit with the code of the thread's last exception is what an unhandled exception filter does. */
-function reasonOfExit(k: Kernel, caller: EThread, exitStatus: NtStatus): KillReason {
-  const via = "NtTerminateProcess";
-  if (exitStatus !== caller.lastException || !NT_ERROR(exitStatus)) return { route: "exited", via };
-  k.ps.crashed.add(caller.threadsProcess.pid);
-  return { route: "exception", via };
-}
-
-/** NP5 to NP7, under process rundown. */
-function* killOtherThreads(
-  k: Kernel,
-  process: EProcess,
-  exitStatus: NtStatus,
-  options: { readonly killByHandle: boolean },
-): Blocking<NtStatus> {
-  const caller = PsGetCurrentThread(k);
-  let status: NtStatus = STATUS_NOTHING_TO_TERMINATE;
-  step(k, "NP5");
-  if (options.killByHandle) {
-    if (!hasProcessFlag(process, PSF_PROCESS_DELETE)) yield* catchCriticalProcess(k, process);
-    PspSetProcessFlag(process, PSF_PROCESS_DELETE);
-    step(k, "NP6");
-  }
-  const reason: KillReason = options.killByHandle
-    ? { route: "process-kill", via: "NtTerminateProcess" }
-    : { route: "process-exit", via: "NtTerminateProcess(NULL)" };
-  for (
-    let thread = yield* PsGetNextProcessThread(k, process, null);
-    thread !== null;
-    thread = yield* PsGetNextProcessThread(k, process, thread)
-  ) {
-    step(k, "NP7");
-    status = STATUS_SUCCESS;
-    if (thread === caller) continue;
-    yield* PspTerminateThreadByPointer(k, thread, exitStatus, { self: false, ...reason });
-  }
-  return status;
-}
-
-/** NP3. */
-function* catchCriticalProcess(k: Kernel, process: EProcess): Blocking<void> {
-  if (!hasProcessFlag(process, PSF_BREAK_ON_TERMINATION)) return;
-  step(k, "NP3");
-  yield* PspCatchCriticalBreak(k, "Terminating critical process 0x%p (%s)", process, process.imageFileName);
-}
-
-/** NP11 to NP13: a debugged or thread-less process may hold the only handles that keep it alive. */
-function* breakDebuggedCycles(
-  k: Kernel,
-  process: EProcess,
-  call: {
-    readonly own: boolean;
-    readonly killByHandle: boolean;
-    readonly exitStatus: NtStatus;
-    readonly status: NtStatus;
-  },
-): Blocking<void> {
-  if (!call.own && call.exitStatus === DBG_TERMINATE_PROCESS) {
-    step(k, "NP11");
-    yield* k.ps.dbgk.clearDebugObject(k, process);
-  }
-  if (call.status === STATUS_NOTHING_TO_TERMINATE || (process.debugPort !== null && call.killByHandle)) {
-    step(k, "NP12");
-    yield* ObClearProcessHandleTable(k, process);
-    step(k, "NP13");
-  }
-}
-
-/**
- * Ends a thread.
- * @returns INVALID_HANDLE, OBJECT_TYPE_MISMATCH, ACCESS_DENIED, CANT_TERMINATE_SELF, UNSUCCESSFUL, or SUCCESS; no
- *   return if the caller was named
- * @source ntoskrnl/ps/kill.c:1280-1336, NtTerminateThread
- */
-export function* NtTerminateThread(k: Kernel, threadHandle: number, exitStatus: NtStatus): Blocking<NtStatus> {
-  const caller = PsGetCurrentThread(k);
-  const suicide = { self: true, route: "exited", via: "NtTerminateThread" } as const;
-  if (threadHandle === 0) {
-    step(k, "NT1");
-    if (caller.threadsProcess.activeThreads === 1) return STATUS_CANT_TERMINATE_SELF;
-    return yield* PspTerminateThreadByPointer(k, caller, exitStatus, suicide);
-  }
-  if (threadHandle === CURRENT_THREAD_HANDLE) {
-    step(k, "NT2");
-    return yield* PspTerminateThreadByPointer(k, caller, exitStatus, suicide);
-  }
-  step(k, "NT3");
-  const reference = ObReferenceObjectByHandle<EThread>(
-    k,
-    threadHandle,
-    THREAD_TERMINATE,
-    k.ps.threadType,
-    KeGetPreviousMode(k),
-  );
-  if (!reference.ok) return reference.status;
-  const thread = reference.value;
-  if (thread === caller) {
-    step(k, "NT5");
-    yield* ObDereferenceObject(k, thread);
-    return yield* PspTerminateThreadByPointer(k, caller, exitStatus, suicide);
-  }
-  step(k, "NT4");
-  const status = yield* PspTerminateThreadByPointer(k, thread, exitStatus, {
-    self: false,
-    route: "killed",
-    via: "NtTerminateThread",
-  });
-  yield* ObDereferenceObject(k, thread);
-  return status;
-}
-
-/**
  * Tells a thread to die; if it is the current one, it dies here.
  * @returns SUCCESS when it is marked, by this call or an earlier one: it may live on for a while; ACCESS_DENIED for a
  *   system thread; UNSUCCESSFUL for one that takes no more APCs
- * @source ntoskrnl/ps/kill.c:989-1065, PspTerminateThreadByPointer
+ * @source ntoskrnl/ps/kill.c:989-1067, PspTerminateThreadByPointer
  * @deviates the APC block is part of the thread, so the call cannot fail for lack of memory (D03)
  */
 export function* PspTerminateThreadByPointer(
@@ -345,7 +167,7 @@ function recordRequest(k: Kernel, thread: EThread, status: NtStatus, reason: Kil
 /**
  * Ends every thread of a process, without any handle or access check.
  * @returns SUCCESS, NOTHING_TO_TERMINATE, or PROCESS_IS_TERMINATING; no return if it is the caller's own process
- * @source ntoskrnl/ps/kill.c:80-124, PspTerminateProcess
+ * @source ntoskrnl/ps/kill.c:80-125, PspTerminateProcess
  * @deviates takes process rundown (D06); the caller's own thread goes last, after all references are dropped (D04)
  */
 export function* PspTerminateProcess(
@@ -399,7 +221,7 @@ function* terminateSelfLast(k: Kernel, caller: EThread, exitStatus: NtStatus, re
 
 /**
  * Ends a process from the kernel.
- * @source ntoskrnl/ps/kill.c:127-132, PsTerminateProcess
+ * @source ntoskrnl/ps/kill.c:127-134, PsTerminateProcess
  */
 export function PsTerminateProcess(k: Kernel, process: EProcess, exitStatus: NtStatus): Blocking<NtStatus> {
   return PspTerminateProcess(k, process, exitStatus, { route: "process-kill", via: "PsTerminateProcess" });
@@ -407,7 +229,7 @@ export function PsTerminateProcess(k: Kernel, process: EProcess, exitStatus: NtS
 
 /**
  * Ends all processes but the System and Idle ones, and waits for none of them.
- * @source ntoskrnl/ps/kill.c:136-155, PspShutdownProcessManager
+ * @source ntoskrnl/ps/kill.c:136-156, PspShutdownProcessManager
  * @deviates skips the caller's own process and critical ones, which would stop the machine (D44)
  */
 export function* PspShutdownProcessManager(k: Kernel): Blocking<void> {
@@ -427,7 +249,7 @@ export function* PspShutdownProcessManager(k: Kernel): Blocking<void> {
 /**
  * Ends the calling system thread.
  * @returns INVALID_PARAMETER if it is not a system thread; otherwise never
- * @source ntoskrnl/ps/kill.c:1146-1158, PsTerminateSystemThread
+ * @source ntoskrnl/ps/kill.c:1146-1157, PsTerminateSystemThread
  */
 export function* PsTerminateSystemThread(k: Kernel, exitStatus: NtStatus): Blocking<NtStatus> {
   const thread = PsGetCurrentThread(k);
@@ -441,7 +263,7 @@ export function* PsTerminateSystemThread(k: Kernel, exitStatus: NtStatus): Block
 
 /**
  * Whether the address space is being torn down.
- * @source ntoskrnl/ps/kill.c:1069-1073, PspIsProcessExiting
+ * @source ntoskrnl/ps/kill.c:1069-1074, PspIsProcessExiting
  */
 export function PspIsProcessExiting(process: EProcess): boolean {
   return hasProcessFlag(process, PSF_PROCESS_EXITING);

@@ -28,7 +28,10 @@ export function startSystemThread(k: Kernel, routine: (k: Kernel) => Blocking<vo
   assert(process !== null, "the System process exists before any system thread");
   const ids = { semaphore: newObjectId(k), timeout: newObjectId(k) };
   const thread = new EThread(newObjectId(k), process, ids);
-  assert(NT_SUCCESS(ObCreateObject(k, k.ps.threadType, thread)), "the machine has room for its own threads");
+  // The reaper may need its worker just when the pool is exhausted, and nothing would ever be freed without it.
+  const poolType = "must-succeed";
+  const created = ObCreateObject(k, k.ps.threadType, thread, { poolType });
+  assert(NT_SUCCESS(created), "the machine has room for its own threads");
   ObReferenceObject(process);
   if (process.quotaBlock !== null) chargeQuota(process.quotaBlock, "threads", 1);
   const id = ExCreateHandle(k.ps.cidTable, thread, 0, 0);
@@ -41,7 +44,7 @@ export function startSystemThread(k: Kernel, routine: (k: Kernel) => Blocking<vo
   thread.basePriority = WORKER_PRIORITY;
   thread.priority = WORKER_PRIORITY;
   KeInitThread(k, thread, (kernel) => PspSystemThreadStartup(kernel, routine));
-  assert(NT_SUCCESS(MmCreateKernelStack(k, thread)), "the machine has room for its own stacks");
+  assert(NT_SUCCESS(MmCreateKernelStack(k, thread, poolType)), "the machine has room for its own stacks");
   insertTail(process.ethreadListHead, thread.ethreadListEntry);
   process.activeThreads++;
   KeStartThread(k, thread);

@@ -175,7 +175,7 @@ export function* NtAlertThreadByThreadId(k: Kernel, tid: number): Blocking<NtSta
 /**
  * Registers a port whose server is told when the calling thread dies.
  * @returns INVALID_HANDLE, OBJECT_TYPE_MISMATCH, ACCESS_DENIED, INSUFFICIENT_RESOURCES
- * @source ntoskrnl/ps/kill.c:1343-1391, NtRegisterThreadTerminatePort
+ * @source ntoskrnl/ps/kill.c:1343-1382, NtRegisterThreadTerminatePort
  */
 export function* NtRegisterThreadTerminatePort(k: Kernel, handle: number): Blocking<NtStatus> {
   step(k, "RT1");

@@ -97,7 +97,9 @@ export function auditAfterwards({ machine, end }: HostileRun): string[] {
   const after = poolOf(k);
   const before = ownPool();
   for (const [tag, bytes] of after) {
-    if (bytes !== (before.get(tag) ?? 0)) found.push(`pool ${tag}: ${bytes} bytes, ${before.get(tag) ?? 0} before`);
+    // A machine that refused its program has fewer devices than others.
+    const least = before.get(tag) ?? 0;
+    if (bytes > least) found.push(`pool ${tag}: ${bytes} bytes, the machine's own are ${least}`);
   }
   return found;
 }
@@ -124,3 +126,20 @@ function poolOf(k: Kernel): ReadonlyMap<string, number> {
 }
 
 const THREAD_TAGS = new Set(["Thre", "KStk"]);
+
+/** Instructions that a spoilt program may spend; most need a few thousand. */
+const SPOILT_LIMIT = 200_000;
+
+/**
+ * Starts a file of unknown origin: it must be refused in words, or run to an end that is no bugcheck.
+ * @param options audit: also that it left nothing in the kernel
+ * @returns how it went
+ */
+export function expectOrdinaryEnd(file: Uint8Array, options: { readonly audit: boolean }): "refused" | "run" {
+  const run = runHostile(file, { limits: { instructions: SPOILT_LIMIT } });
+  if (run.end === null && run.refusal === "") throw new Error("a refusal says why");
+  if (run.end?.outcome === "bugcheck") throw new Error(`the program stopped the machine: ${run.end.detail}`);
+  const found = options.audit ? auditAfterwards(run) : [];
+  if (found.length > 0) throw new Error(found.join("; "));
+  return run.end === null ? "refused" : "run";
+}

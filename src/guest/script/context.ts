@@ -12,11 +12,11 @@ import { assert } from "../../rtl/assert.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import { trace } from "../../sim/record.ts";
 
-/** A system call that a script makes. */
-export interface ScriptRequest {
+/** A system call that a script makes, and that answers with an `R`. */
+export interface ScriptRequest<R = unknown> {
   readonly name: string;
-  /** Runs in the kernel with previous mode user; a generator may block. */
-  readonly call: (k: Kernel) => unknown;
+  /** Runs in the kernel with previous mode user. */
+  readonly call: (k: Kernel) => R | Blocking<R>;
 }
 
 /** A script, or a part of one that calls system services. */
@@ -63,7 +63,7 @@ export class ScriptContext implements UserContext {
     return "system-call";
   }
 
-  private exitRequest(value: unknown): ScriptRequest {
+  private exitRequest(value: unknown): ScriptRequest<NtStatus> {
     const status = typeof value === "number" ? ntStatus(value) : STATUS_SUCCESS;
     this.frames.push({ script: ended(), result: undefined });
     return { name: "return", call: (k) => this.exit(k, status) };
@@ -114,7 +114,7 @@ export class ScriptContext implements UserContext {
 }
 
 /** What an APC routine's return does: `NtContinue` with a test for further APCs. */
-const RETURN_FROM_APC: ScriptRequest = {
+const RETURN_FROM_APC: ScriptRequest<NtStatus> = {
   name: "NtContinue",
   call: (k) => {
     const thread = k.ke.currentThread;

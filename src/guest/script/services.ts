@@ -3,9 +3,11 @@
  * the same entry into the kernel as a trap of the processor does, to the same typed routine.
  */
 import { KernelMode, WaitAll, WaitAny } from "../../abi/ke.ts";
+import { EVENT_ALL_ACCESS, MUTANT_ALL_ACCESS, OBJ_OPENIF, SEMAPHORE_ALL_ACCESS } from "../../abi/ob.ts";
 import { PROCESS_ALL_ACCESS, THREAD_ALL_ACCESS } from "../../abi/ps.ts";
 import { failure, type NtResult, type NtStatus, ntStatus, STATUS_SUCCESS, success } from "../../abi/status.ts";
 import { KeGetPreviousMode } from "../../ke/current.ts";
+import type { EventType } from "../../ke/event.ts";
 import type { ExceptionRecord } from "../../ke/usermode.ts";
 import type { Kernel } from "../../kernel.ts";
 import { NtClose } from "../../ob/close.ts";
@@ -19,7 +21,8 @@ import { ObDereferenceObject, ObReferenceObject } from "../../ob/reference.ts";
 import { NtWaitForMultipleObjects, NtWaitForSingleObject } from "../../ob/wait.ts";
 import { PsGetCurrentProcess, PsGetCurrentThread } from "../../ps/current.ts";
 import { KiDispatchException } from "../../ps/exception.ts";
-import { NtTerminateProcess, NtTerminateThread, PspTerminateThreadByPointer } from "../../ps/kill.ts";
+import { PspTerminateThreadByPointer } from "../../ps/kill.ts";
+import { NtTerminateProcess, NtTerminateThread } from "../../ps/killservices.ts";
 import type { EProcess, EThread } from "../../ps/objects.ts";
 import { NtOpenProcess, NtOpenThread, NtResumeProcess, NtSuspendProcess } from "../../ps/open.ts";
 import { PspCreateProcess } from "../../ps/process.ts";
@@ -45,23 +48,32 @@ function service<A extends readonly unknown[], R>(
   routine: (k: Kernel, ...args: A) => R | Blocking<R>,
 ): (...args: A) => Script<R> {
   return function* (...args: A): Script<R> {
-    const request: ScriptRequest = { name, call: (k) => routine(k, ...args) };
+    const request: ScriptRequest<R> = { name, call: (k) => routine(k, ...args) };
     return (yield request) as R;
   };
 }
 
 /** The handle of a creation, when nothing else of it is of interest. */
-function* handleOf(call: Blocking<NtResult<InsertedObject>>): Blocking<NtResult<number>> {
-  const created = yield* call;
+function handleOf(created: NtResult<InsertedObject>): NtResult<number> {
   return created.ok ? success(created.value.handle) : created;
 }
 
 const UNNAMED = { rootDirectory: 0, name: null, attributes: 0 };
-const EVENT_ALL_ACCESS = 0x1f0003;
-const MUTANT_ALL_ACCESS = 0x1f0001;
 
 function openNamed(name: string | null): { rootDirectory: number; name: string | null; attributes: number } {
-  return name === null ? UNNAMED : { rootDirectory: 0, name: `\\BaseNamedObjects\\${name}`, attributes: 0x80 };
+  return name === null ? UNNAMED : { rootDirectory: 0, name: `\\BaseNamedObjects\\${name}`, attributes: OBJ_OPENIF };
+}
+
+function* createEvent(k: Kernel, type: EventType, name: string | null = null): Blocking<NtResult<number>> {
+  return handleOf(yield* NtCreateEvent(k, EVENT_ALL_ACCESS, openNamed(name), type, false));
+}
+
+function* createMutant(k: Kernel, initialOwner: boolean, name: string | null = null): Blocking<NtResult<number>> {
+  return handleOf(yield* NtCreateMutant(k, MUTANT_ALL_ACCESS, openNamed(name), initialOwner));
+}
+
+function* createSemaphore(k: Kernel, initial: number, maximum: number): Blocking<NtResult<number>> {
+  return handleOf(yield* NtCreateSemaphore(k, SEMAPHORE_ALL_ACCESS, UNNAMED, initial, maximum));
 }
 
 /** How a new thread starts. */
@@ -217,7 +229,7 @@ function* queryProcess(k: Kernel, handle: number): Blocking<NtResult<ScriptInfor
 /** The system services as scripts see them. Handles are numbers, times are 100 ns from now, null means for ever. */
 export interface ScriptServices {
   readonly NtClose: (handle: number) => Script<NtStatus>;
-  readonly NtCreateEvent: (type: "notification" | "synchronization", name?: string | null) => Script<NtResult<number>>;
+  readonly NtCreateEvent: (type: EventType, name?: string | null) => Script<NtResult<number>>;
   readonly NtSetEvent: (handle: number) => Script<NtResult<number>>;
   readonly NtResetEvent: (handle: number) => Script<NtResult<number>>;
   readonly NtCreateMutant: (initialOwner: boolean, name?: string | null) => Script<NtResult<number>>;
@@ -276,19 +288,13 @@ export interface ScriptServices {
 /** The services, by their names; what has no NT name is a convenience over several. */
 export const nt: ScriptServices = {
   NtClose: service("NtClose", NtClose),
-  NtCreateEvent: service("NtCreateEvent", (k, type: "notification" | "synchronization", name: string | null = null) =>
-    handleOf(NtCreateEvent(k, EVENT_ALL_ACCESS, openNamed(name), type, false)),
-  ),
+  NtCreateEvent: service("NtCreateEvent", createEvent),
   NtSetEvent: service("NtSetEvent", NtSetEvent),
   NtResetEvent: service("NtResetEvent", NtResetEvent),
-  NtCreateMutant: service("NtCreateMutant", (k, initialOwner: boolean, name: string | null = null) =>
-    handleOf(NtCreateMutant(k, MUTANT_ALL_ACCESS, openNamed(name), initialOwner)),
-  ),
+  NtCreateMutant: service("NtCreateMutant", createMutant),
   NtReleaseMutant: service("NtReleaseMutant", NtReleaseMutant),
   NtQueryMutant: service("NtQueryMutant", NtQueryMutant),
-  NtCreateSemaphore: service("NtCreateSemaphore", (k, initial: number, maximum: number) =>
-    handleOf(NtCreateSemaphore(k, EVENT_ALL_ACCESS, UNNAMED, initial, maximum)),
-  ),
+  NtCreateSemaphore: service("NtCreateSemaphore", createSemaphore),
   NtReleaseSemaphore: service("NtReleaseSemaphore", NtReleaseSemaphore),
   NtWaitForSingleObject: service(
     "NtWaitForSingleObject",

@@ -18,7 +18,7 @@ const UNIX_CALL_CODE = Uint8Array.of(0xb8, 0x02, 0x00, 0x00, 0xc0, 0xc2, 0x10, 0
 
 /** Writes the stubs and points ntdll at them. */
 export function writeSystemCallStubs(k: Kernel, guest: X86Guest, process: EProcess): NtStatus {
-  const { addresses } = guest.environment;
+  const { addressOf } = guest.environment;
   const allocated = MmAllocateVirtualMemory(k, process, {
     base: SYSTEM_CALL_STUB,
     zeroBits: 0,
@@ -36,7 +36,7 @@ export function writeSystemCallStubs(k: Kernel, guest: X86Guest, process: EProce
     ["__wine_unix_call_dispatcher", SYSTEM_CALL_STUB + UNIX_CALL_OFFSET],
   ] as const;
   for (const [name, target] of pointers) {
-    const pointer = addresses.get(name);
+    const pointer = addressOf(name);
     if (pointer !== undefined) user.writeU32(pointer, target);
   }
   return user.faulted ? user.status : STATUS_SUCCESS;

@@ -248,9 +248,9 @@ function* queryByName(k: Kernel, a: ServiceArguments, query: ByName): Blocking<N
   if (!attributes.ok) return attributes.status;
   const result = yield* query(k, attributes.value);
   if (!result.ok) return result.status;
-  const out = capture(k);
-  out.writeBytes(buffer, result.value);
-  return out.faulted ? out.status : STATUS_SUCCESS;
+  const results = capture(k);
+  results.writeBytes(buffer, result.value);
+  return results.faulted ? results.status : STATUS_SUCCESS;
 }
 
 function* flush(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {

@@ -36,26 +36,12 @@ function* createKey(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const className = classPointer === 0 ? "" : user.readUnicodeString(classPointer, MAXIMUM_NAME_BYTES);
   if (user.faulted) return user.status;
   if (!attributes.ok) return attributes.status;
-  return finishCreate(
-    k,
-    out,
-    disposition,
-    NtCreateKey(k, desiredAccess, attributes.value, { className, createOptions }),
-  );
-}
-
-function* finishCreate(
-  k: Kernel,
-  out: number,
-  disposition: number,
-  call: ReturnType<typeof NtCreateKey>,
-): Blocking<NtStatus> {
-  const created = yield* call;
+  const created = yield* NtCreateKey(k, desiredAccess, attributes.value, { className, createOptions });
   if (!created.ok) return created.status;
-  const user = capture(k);
-  user.writeU32(out, created.value.handle);
-  if (disposition !== 0) user.writeU32(disposition, created.value.disposition);
-  return user.faulted ? user.status : STATUS_SUCCESS;
+  const results = capture(k);
+  results.writeU32(out, created.value.handle);
+  if (disposition !== 0) results.writeU32(disposition, created.value.disposition);
+  return results.faulted ? results.status : STATUS_SUCCESS;
 }
 
 function* openKey(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
@@ -90,12 +76,7 @@ interface AnswerPlace {
   readonly resultLength: number;
 }
 
-function* finishQuery(
-  k: Kernel,
-  place: AnswerPlace,
-  call: Blocking<NtResult<RegistryQueryResult>>,
-): Blocking<NtStatus> {
-  const result = yield* call;
+function answerRegistry(k: Kernel, place: AnswerPlace, result: NtResult<RegistryQueryResult>): NtStatus {
   if (!result.ok) return result.status;
   const user = capture(k);
   user.writeU32(place.resultLength, result.value.resultLength);

@@ -1,4 +1,7 @@
-/** System services on events, mutants, semaphores, timers and keyed events. */
+/**
+ * System services on events, mutants, semaphores, timers and keyed events. Where a service answers a state before, its
+ * pointer is probed first: a bad one changes nothing.
+ */
 import {
   type NtResult,
   type NtStatus,
@@ -6,6 +9,7 @@ import {
   STATUS_INFO_LENGTH_MISMATCH,
   STATUS_INVALID_INFO_CLASS,
   STATUS_INVALID_PARAMETER,
+  STATUS_SUCCESS,
   success,
 } from "../../abi/status.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -76,18 +80,18 @@ function* open(k: Kernel, a: ServiceArguments, find: Open): Blocking<NtStatus> {
   return answer(k, out, yield* find(k, access, attributes.value));
 }
 
-/** A service that answers a state before through an optional pointer. */
-function* changed(k: Kernel, out: number, call: Blocking<NtResult<number>>): Blocking<NtStatus> {
+/** A service that answers a state before through an optional pointer, which is probed before anything changes. */
+function* changed(k: Kernel, out: number, change: () => Blocking<NtResult<number>>): Blocking<NtStatus> {
   const user = capture(k);
   probeOut(user, out);
   if (user.faulted) return user.status;
-  return answer(k, out, yield* call);
+  return answer(k, out, yield* change());
 }
 
-/** A service whose state before nobody wants. */
-function* silent(call: Blocking<NtResult<number>>): Blocking<NtStatus> {
-  const result = yield* call;
-  return result.ok ? (0 as NtStatus) : result.status;
+/** Resets an event, whose state before nobody wants. */
+function* clearEvent(k: Kernel, [handle = 0]: ServiceArguments): Blocking<NtStatus> {
+  const result = yield* NtClearEvent(k, handle);
+  return result.ok ? STATUS_SUCCESS : result.status;
 }
 
 /** A query with one class. */
@@ -130,12 +134,19 @@ function setTimer(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus>
   if ((period | 0) < 0) return STATUS_INVALID_PARAMETER;
   const apc = routine === 0 ? null : { routine, context };
   const setting = { due100ns: due ?? Number.MAX_SAFE_INTEGER, periodMs: period, apc };
-  return changed(k, previous, booleanResult(NtSetTimer(k, handle, setting)));
+  return changed(k, previous, function* () {
+    return asNumber(yield* NtSetTimer(k, handle, setting));
+  });
+}
+
+function cancelTimer(k: Kernel, [handle = 0, previous = 0]: ServiceArguments): Blocking<NtStatus> {
+  return changed(k, previous, function* () {
+    return asNumber(yield* NtCancelTimer(k, handle));
+  });
 }
 
 /** Answers a BOOLEAN as the number 0 or 1. */
-function* booleanResult(call: Blocking<NtResult<boolean>>): Blocking<NtResult<number>> {
-  const result = yield* call;
+function asNumber(result: NtResult<boolean>): NtResult<number> {
   return result.ok ? success(result.value ? 1 : 0) : result;
 }
 
@@ -150,10 +161,10 @@ function keyed(k: Kernel, a: ServiceArguments, meet: typeof NtWaitForKeyedEvent)
 const eventServices: readonly NtService[] = [
   { name: "NtCreateEvent", arguments: 5, handler: createEvent },
   { name: "NtOpenEvent", arguments: 3, handler: (k, a) => open(k, a, NtOpenEvent) },
-  { name: "NtSetEvent", arguments: 2, handler: (k, [h = 0, out = 0]) => changed(k, out, NtSetEvent(k, h)) },
-  { name: "NtResetEvent", arguments: 2, handler: (k, [h = 0, out = 0]) => changed(k, out, NtResetEvent(k, h)) },
-  { name: "NtPulseEvent", arguments: 2, handler: (k, [h = 0, out = 0]) => changed(k, out, NtPulseEvent(k, h)) },
-  { name: "NtClearEvent", arguments: 1, handler: (k, [h = 0]) => silent(NtClearEvent(k, h)) },
+  { name: "NtSetEvent", arguments: 2, handler: (k, [h = 0, out = 0]) => changed(k, out, () => NtSetEvent(k, h)) },
+  { name: "NtResetEvent", arguments: 2, handler: (k, [h = 0, out = 0]) => changed(k, out, () => NtResetEvent(k, h)) },
+  { name: "NtPulseEvent", arguments: 2, handler: (k, [h = 0, out = 0]) => changed(k, out, () => NtPulseEvent(k, h)) },
+  { name: "NtClearEvent", arguments: 1, handler: clearEvent },
   {
     name: "NtQueryEvent",
     arguments: 5,
@@ -178,7 +189,11 @@ const mutantServices: readonly NtService[] = [
       ),
   },
   { name: "NtOpenMutant", arguments: 3, handler: (k, a) => open(k, a, NtOpenMutant) },
-  { name: "NtReleaseMutant", arguments: 2, handler: (k, [h = 0, out = 0]) => changed(k, out, NtReleaseMutant(k, h)) },
+  {
+    name: "NtReleaseMutant",
+    arguments: 2,
+    handler: (k, [h = 0, out = 0]) => changed(k, out, () => NtReleaseMutant(k, h)),
+  },
   {
     name: "NtQueryMutant",
     arguments: 5,
@@ -210,7 +225,7 @@ const semaphoreServices: readonly NtService[] = [
   {
     name: "NtReleaseSemaphore",
     arguments: 3,
-    handler: (k, [h = 0, count = 0, out = 0]) => changed(k, out, NtReleaseSemaphore(k, h, count | 0)),
+    handler: (k, [h = 0, count = 0, out = 0]) => changed(k, out, () => NtReleaseSemaphore(k, h, count | 0)),
   },
   {
     name: "NtQuerySemaphore",
@@ -233,7 +248,7 @@ const timerServices: readonly NtService[] = [
   {
     name: "NtCancelTimer",
     arguments: 2,
-    handler: (k, [h = 0, out = 0]) => changed(k, out, booleanResult(NtCancelTimer(k, h))),
+    handler: cancelTimer,
   },
   {
     name: "NtQueryTimer",

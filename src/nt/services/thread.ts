@@ -1,7 +1,10 @@
-/** System services on threads that need no knowledge of the processor. */
+/**
+ * System services on processes and threads that need no knowledge of the processor: ending, suspending, alerting and
+ * opening them. Every pointer is captured or probed before anything is done.
+ */
 import { STATUS_SUCCESS, type NtResult, type NtStatus } from "../../abi/status.ts";
 import type { Kernel } from "../../kernel.ts";
-import { NtTerminateProcess, NtTerminateThread } from "../../ps/kill.ts";
+import { NtTerminateProcess, NtTerminateThread } from "../../ps/killservices.ts";
 import {
   NtAlertThread,
   NtAlertThreadByThreadId,
@@ -20,20 +23,19 @@ import type { Blocking } from "../../sim/blocking.ts";
 import { answer, capture, probeOut, readObjectAttributes, readTimeout } from "../capture.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
 
-/** A service that answers a previous count through an optional pointer. */
-function* counted(k: Kernel, out: number, call: Blocking<NtResult<number>>): Blocking<NtStatus> {
+/** A service that answers a previous count through an optional pointer, which is probed before the count changes. */
+function* counted(k: Kernel, out: number, change: () => Blocking<NtResult<number>>): Blocking<NtStatus> {
   const user = capture(k);
   probeOut(user, out);
   if (user.faulted) return user.status;
-  const result = yield* call;
-  return result.ok ? answer(k, out, result) : result.status;
+  return answer(k, out, yield* change());
 }
 
-function openById(
+function* openById(
   k: Kernel,
   a: ServiceArguments,
   open: (kernel: Kernel, request: OpenRequest) => Blocking<NtResult<number>>,
-): NtStatus | Blocking<NtStatus> {
+): Blocking<NtStatus> {
   const [out = 0, desiredAccess = 0, attributesPointer = 0, clientIdPointer = 0] = a;
   const user = capture(k);
   probeOut(user, out);
@@ -44,14 +46,10 @@ function openById(
   if (user.faulted) return user.status;
   if (!attributes.ok) return attributes.status;
   const clientId = hasClientId ? { pid, tid } : null;
-  return finishOpen(k, out, open(k, { desiredAccess, attributes: attributes.value, clientId }));
+  return answer(k, out, yield* open(k, { desiredAccess, attributes: attributes.value, clientId }));
 }
 
 type OpenRequest = Parameters<typeof NtOpenProcess>[1];
-
-function* finishOpen(k: Kernel, out: number, call: Blocking<NtResult<number>>): Blocking<NtStatus> {
-  return answer(k, out, yield* call);
-}
 
 function delay(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
   const [alertable = 0, intervalPointer = 0] = a;
@@ -76,12 +74,20 @@ function queueApc(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
 export const threadServices: readonly NtService[] = [
   { name: "NtTerminateProcess", arguments: 2, handler: (k, [h = 0, s = 0]) => NtTerminateProcess(k, h, ntStatus(s)) },
   { name: "NtTerminateThread", arguments: 2, handler: (k, [h = 0, s = 0]) => NtTerminateThread(k, h, ntStatus(s)) },
-  { name: "NtSuspendThread", arguments: 2, handler: (k, [h = 0, out = 0]) => counted(k, out, NtSuspendThread(k, h)) },
-  { name: "NtResumeThread", arguments: 2, handler: (k, [h = 0, out = 0]) => counted(k, out, NtResumeThread(k, h)) },
+  {
+    name: "NtSuspendThread",
+    arguments: 2,
+    handler: (k, [h = 0, out = 0]) => counted(k, out, () => NtSuspendThread(k, h)),
+  },
+  {
+    name: "NtResumeThread",
+    arguments: 2,
+    handler: (k, [h = 0, out = 0]) => counted(k, out, () => NtResumeThread(k, h)),
+  },
   {
     name: "NtAlertResumeThread",
     arguments: 2,
-    handler: (k, [h = 0, out = 0]) => counted(k, out, alertResume(k, h)),
+    handler: (k, [h = 0, out = 0]) => counted(k, out, () => alertResume(k, h)),
   },
   { name: "NtSuspendProcess", arguments: 1, handler: (k, [h = 0]) => NtSuspendProcess(k, h) },
   { name: "NtResumeProcess", arguments: 1, handler: (k, [h = 0]) => NtResumeProcess(k, h) },

@@ -1,4 +1,4 @@
-/** System services on tokens. */
+/** System services on tokens: capture, call the typed routine, write back. No handle is made that could not be answered. */
 import type { NtResult, NtStatus } from "../../abi/status.ts";
 import type { Kernel } from "../../kernel.ts";
 import { NtOpenProcessTokenEx, NtOpenThreadTokenEx, NtQueryInformationToken } from "../../se/tokenservice.ts";
@@ -6,11 +6,12 @@ import type { Blocking } from "../../sim/blocking.ts";
 import { answer, capture, probeOut } from "../capture.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
 
-function* open(k: Kernel, out: number, call: Blocking<NtResult<number>>): Blocking<NtStatus> {
+/** A service that answers a handle through a pointer, which is probed before the handle is made. */
+function* open(k: Kernel, out: number, make: () => Blocking<NtResult<number>>): Blocking<NtStatus> {
   const user = capture(k);
   probeOut(user, out);
   if (user.faulted) return user.status;
-  return answer(k, out, yield* call);
+  return answer(k, out, yield* make());
 }
 
 function* queryToken(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
@@ -30,24 +31,24 @@ export const tokenServices: readonly NtService[] = [
   {
     name: "NtOpenProcessToken",
     arguments: 3,
-    handler: (k, [h = 0, access = 0, out = 0]) => open(k, out, NtOpenProcessTokenEx(k, h, access, 0)),
+    handler: (k, [h = 0, access = 0, out = 0]) => open(k, out, () => NtOpenProcessTokenEx(k, h, access, 0)),
   },
   {
     name: "NtOpenProcessTokenEx",
     arguments: 4,
     handler: (k, [h = 0, access = 0, attributes = 0, out = 0]) =>
-      open(k, out, NtOpenProcessTokenEx(k, h, access, attributes)),
+      open(k, out, () => NtOpenProcessTokenEx(k, h, access, attributes)),
   },
   {
     name: "NtOpenThreadToken",
     arguments: 4,
-    handler: (k, [h = 0, access = 0, , out = 0]) => open(k, out, NtOpenThreadTokenEx(k, h, access, 0)),
+    handler: (k, [h = 0, access = 0, , out = 0]) => open(k, out, () => NtOpenThreadTokenEx(k, h, access, 0)),
   },
   {
     name: "NtOpenThreadTokenEx",
     arguments: 5,
     handler: (k, [h = 0, access = 0, , attributes = 0, out = 0]) =>
-      open(k, out, NtOpenThreadTokenEx(k, h, access, attributes)),
+      open(k, out, () => NtOpenThreadTokenEx(k, h, access, attributes)),
   },
   { name: "NtQueryInformationToken", arguments: 5, handler: queryToken },
 ];
