@@ -1,4 +1,7 @@
-/** The structures of the registry's queries. */
+/**
+ * The structures that the registry's queries answer with, in the layouts that user mode reads. Each is built in full;
+ * how much of it reaches the caller's buffer is decided elsewhere, from the fixed part's length that goes with it.
+ */
 import { failure, type NtResult, STATUS_INVALID_PARAMETER, success } from "../abi/status.ts";
 import { StructWriter } from "../se/structure.ts";
 import type { RegistryKey, RegistryValue } from "./node.ts";

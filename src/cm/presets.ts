@@ -1,4 +1,7 @@
-/** The keys that programs expect to find. */
+/**
+ * The keys and values that programs expect to find in a fresh registry. They are made when a path first leads into the
+ * registry, never at boot, and are the same in every machine.
+ */
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
 import { sidToString, WellKnownSid } from "../se/sid.ts";

@@ -1,4 +1,4 @@
-/** Statuses that only the registry answers. */
+/** Statuses that only the registry answers; what other layers answer too is in the table of all layers. */
 import { type NtStatus, ntStatus } from "../abi/status.ts";
 
 export const STATUS_KEY_DELETED: NtStatus = ntStatus(0xc000017c);

@@ -1,4 +1,7 @@
-/** What the executive keeps in every thread. */
+/**
+ * What the executive keeps in every thread: its timers, which its exit cancels, and whether it serves a work queue, in
+ * which case it must not exit at all.
+ */
 import { KSemaphore, KThread, type KProcess } from "../ke/objects.ts";
 import { type ListEntry, listHead } from "../rtl/list.ts";
 import type { ETimer } from "./timer.ts";

@@ -1,4 +1,7 @@
-/** The services of I/O completion ports. */
+/**
+ * The services of I/O completion ports: they look up handles and check access; the queue itself is `completionport.ts`.
+ * A port is referenced for as long as a service works on it.
+ */
 import {
   failure,
   type NtResult,

@@ -1,4 +1,7 @@
-/** The I/O manager's state: object types, volumes, output accounting. */
+/**
+ * The I/O manager's state: object types, volumes, output accounting. The limits are the machine's defence against a
+ * program that writes without end; they are fixed when it boots.
+ */
 import type { ObjectType } from "../ob/type.ts";
 import type { Volume } from "./volume.ts";
 

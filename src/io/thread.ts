@@ -1,4 +1,7 @@
-/** What the I/O manager keeps in every thread. */
+/**
+ * What the I/O manager keeps in every thread: its unfinished requests. A thread exits only once the list is empty, or
+ * its requests have been disowned.
+ */
 import { ObThread } from "../ob/thread.ts";
 import { type ListEntry, listHead } from "../rtl/list.ts";
 import type { Irp } from "./irp.ts";

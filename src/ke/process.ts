@@ -1,4 +1,6 @@
-/** Processes as the dispatcher sees them. */
+/**
+ * Processes as the dispatcher sees them: objects that are signaled once, when the last thread has gone, and stay so.
+ */
 import type { Kernel } from "../kernel.ts";
 import type { KProcess } from "./objects.ts";
 import { KiWaitTest } from "./waittest.ts";

@@ -1,4 +1,7 @@
-/** What a dying thread leaves behind in LPC. */
+/**
+ * What a dying thread leaves behind in LPC: a reply that nobody will read. Afterwards it takes part in no call any
+ * more.
+ */
 import type { Kernel } from "../kernel.ts";
 import { freeLpcMessage, type LpcThreadState } from "./port.ts";
 

@@ -1,4 +1,4 @@
-/** The port object type. */
+/** The port object type. A port owns the messages in its queue: they are freed with it. */
 import { PORT_ALL_ACCESS } from "../abi/ps.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObCreateObjectType } from "../ob/create.ts";

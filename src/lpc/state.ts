@@ -1,4 +1,4 @@
-/** The state of local procedure calls. */
+/** The state of local procedure calls: the port type and the ids of messages, which are never used twice. */
 import type { ObjectType } from "../ob/type.ts";
 
 export interface LpcState {

@@ -1,4 +1,7 @@
-/** The standard handles of the first process. */
+/**
+ * The standard handles of the first process. They are inheritable, so that its children write to the same streams, and
+ * they are opened in its own context, so that they count as its handles.
+ */
 import { GENERIC_READ, GENERIC_WRITE } from "../abi/ob.ts";
 import { SYNCHRONIZE } from "../abi/ps.ts";
 import { FILE_SYNCHRONOUS_IO_NONALERT } from "../io/constants.ts";

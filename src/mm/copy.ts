@@ -1,4 +1,7 @@
-/** Copying between address spaces (`NtReadVirtualMemory`, `NtWriteVirtualMemory`). */
+/**
+ * Copying between address spaces (`NtReadVirtualMemory`, `NtWriteVirtualMemory`). Both ends go through the faults of
+ * their own process, and a copy that breaks off says how much has arrived.
+ */
 import { MM_USER_PROBE_ADDRESS, STATUS_PARTIAL_COPY } from "../abi/mm.ts";
 import {
   type NtStatus,

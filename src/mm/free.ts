@@ -1,4 +1,7 @@
-/** Decommitting and releasing private memory (`NtFreeVirtualMemory`). */
+/**
+ * Decommitting and releasing private memory (`NtFreeVirtualMemory`). Every page that goes gives back exactly the commit
+ * that was charged for it, and what is left of a region is regions of its own.
+ */
 import {
   MEM_DECOMMIT,
   MEM_RELEASE,

@@ -1,4 +1,7 @@
-/** Booting memory management. */
+/**
+ * Booting memory management: the section type, the shared page, and the accessor of user memory that everybody uses. It
+ * needs object types, and runs before the first process is made.
+ */
 import type { NtStatus } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
 import { createSectionType } from "./section.ts";

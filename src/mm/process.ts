@@ -1,4 +1,7 @@
-/** Processes as memory management sees them. */
+/**
+ * Processes as memory management sees them: an address space, which is there from creation until it is deleted, and
+ * what the image of the program is.
+ */
 import { ObProcess } from "../ob/process.ts";
 import type { AddressSpace } from "./space.ts";
 import type { SectionObject } from "./section.ts";

@@ -1,4 +1,7 @@
-/** Changing page protections (`NtProtectVirtualMemory`). */
+/**
+ * Changing page protections (`NtProtectVirtualMemory`). A page is charged before it can become a private copy, so a
+ * later write never fails for lack of commit.
+ */
 import { MM_HIGHEST_VAD_ADDRESS, PAGE_SHIFT, PAGE_SIZE } from "../abi/mm.ts";
 import {
   failure,

@@ -1,4 +1,7 @@
-/** Switching address spaces. */
+/**
+ * Switching address spaces: the processor's page directory is always the one of the process that the current thread is
+ * attached to, or of an earlier one if that process has no user memory.
+ */
 import type { KThread } from "../ke/objects.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";

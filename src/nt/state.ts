@@ -1,4 +1,7 @@
-/** The state of the system service interface. */
+/**
+ * The state of the system service interface: how many calls were made, and what was asked for and does not exist.
+ * Nothing is answered as if it existed: it is refused, and remembered here for the report.
+ */
 import {
   failure,
   type NtResult,

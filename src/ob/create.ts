@@ -1,4 +1,7 @@
-/** The birth of objects and of object types. */
+/**
+ * The birth of objects and of object types. A new object has one reference, its creator's, and is known to nobody until
+ * it is inserted.
+ */
 import { OBJ_CASE_INSENSITIVE } from "../abi/ob.ts";
 import { type NtStatus, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS } from "../abi/status.ts";
 import { ExAllocatePoolWithTag, type PoolType } from "../ex/pool.ts";

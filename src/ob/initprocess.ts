@@ -1,4 +1,7 @@
-/** The handle table of a new process. */
+/**
+ * The handle table of a new process: empty, or a copy of what its parent lets it inherit. A copied handle counts like
+ * any other, on the object and in its type.
+ */
 import {
   NT_SUCCESS,
   type NtStatus,

@@ -1,4 +1,7 @@
-/** Making objects known: a name, a handle, or both. */
+/**
+ * Making objects known: a name, a handle, or both. The creation reference passes to the handle, or is dropped when
+ * there is none to make.
+ */
 import { type ProcessorMode, UserMode } from "../abi/ke.ts";
 import { OBJ_OPENIF, OBJ_PERMANENT } from "../abi/ob.ts";
 import {

@@ -1,4 +1,7 @@
-/** What the object manager keeps in every process. */
+/**
+ * What the object manager keeps in every process: handles, quota and ids. Handles are closed for good only after the
+ * rundown protection is run down, so whoever works on a process from outside holds that.
+ */
 import type { HandleTable } from "../ex/handle.ts";
 import type { QuotaBlock } from "../ex/quota.ts";
 import { ExRundown } from "../ex/rundown.ts";

@@ -1,4 +1,6 @@
-/** Symbolic links of the object name space. */
+/**
+ * Symbolic links of the object name space. A link's target is fixed when it is made, and is text: it may lead nowhere.
+ */
 import { ObjectBody } from "../rtl/body.ts";
 
 /** A name that stands for another path. */

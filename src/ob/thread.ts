@@ -1,4 +1,4 @@
-/** What the object manager keeps in every thread. */
+/** What the object manager keeps in every thread: its id, and what its pseudo-handle grants. */
 import { ExThread } from "../ex/thread.ts";
 
 export abstract class ObThread extends ExThread {

@@ -1,4 +1,8 @@
-/** The process manager's state. */
+/**
+ * The process manager's state: who exists, who is told of births and deaths, and the calls into later layers, which
+ * register themselves. The list of processes and the table of ids hold no references: what is found there is referenced
+ * safely or not at all.
+ */
 import type { HandleTable } from "../ex/handle.ts";
 import type { CallbackSlots } from "../ex/callback.ts";
 import type { ExWorkItem } from "../ex/work.ts";

@@ -1,4 +1,7 @@
-/** Suspending and resuming threads and processes. */
+/**
+ * Suspending and resuming threads and processes. A thread that is marked to die is never left suspended, whichever of
+ * the two comes first.
+ */
 import { CT_TERMINATED } from "../abi/ps.ts";
 import {
   type NtResult,

@@ -1,4 +1,4 @@
-/** Security's part of booting: the Token type. */
+/** Security's part of booting: the Token type, which needs the object manager and comes before the first process. */
 import { READ_CONTROL } from "../abi/ob.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObCreateObjectType } from "../ob/create.ts";

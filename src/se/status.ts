@@ -1,4 +1,4 @@
-/** Statuses that only security services answer. */
+/** Statuses that only security services answer; what other layers answer too is in the table of all layers. */
 import { type NtStatus, ntStatus } from "../abi/status.ts";
 
 export const STATUS_NOT_ALL_ASSIGNED: NtStatus = ntStatus(0x00000106);

@@ -1,4 +1,7 @@
-/** The `CONTEXT` record: a thread's registers in user memory. */
+/**
+ * The `CONTEXT` record: a thread's registers in user memory, in the parts that its flags name. What a program puts into
+ * one is untrusted: selectors are ignored, and only harmless flags reach the processor.
+ */
 import {
   CONTEXT,
   CONTEXT_CONTROL,

@@ -1,4 +1,7 @@
-/** A user thread's stack, TEB and first frame. */
+/**
+ * A user thread's stack, TEB and first frame. Whatever was made before a failure goes with the thread, and a thread has
+ * a user context only when everything else is there.
+ */
 import { type NtStatus, NT_SUCCESS, STATUS_SUCCESS } from "../../abi/status.ts";
 import type { Kernel } from "../../kernel.ts";
 import { MmCreateUserStack, MmFreeUserStack } from "../../mm/stack.ts";

@@ -1,4 +1,7 @@
-/** System services on virtual memory. */
+/**
+ * System services on virtual memory: capture, call the memory manager on the process that the handle names, write back.
+ * Another process is referenced for the length of the call; the caller's own needs none.
+ */
 import { PROCESS_QUERY_INFORMATION, PROCESS_VM_OPERATION, PROCESS_VM_READ, PROCESS_VM_WRITE } from "../../abi/ps.ts";
 import {
   type NtStatus,

@@ -1,4 +1,7 @@
-/** System services on handles and waits. */
+/**
+ * System services on handles and waits. Handles and times are captured before the wait begins: what the program changes
+ * meanwhile has no effect on it.
+ */
 import { MAXIMUM_WAIT_OBJECTS } from "../../abi/ke.ts";
 import { PROCESS_DUP_HANDLE } from "../../abi/ps.ts";
 import { type NtStatus, STATUS_INVALID_PARAMETER_1, STATUS_SUCCESS } from "../../abi/status.ts";

@@ -1,4 +1,7 @@
-/** `NtQueryInformationProcess` and `NtSetInformationProcess`. */
+/**
+ * `NtQueryInformationProcess` and `NtSetInformationProcess`, a table with one row for each class. A class that is not
+ * in the table is refused, and named in the report of the run.
+ */
 import { PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SET_INFORMATION, PSF_BREAK_ON_TERMINATION } from "../../abi/ps.ts";
 import {
   failure,

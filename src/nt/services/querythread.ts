@@ -1,4 +1,7 @@
-/** `NtQueryInformationThread` and `NtSetInformationThread`. */
+/**
+ * `NtQueryInformationThread` and `NtSetInformationThread`, a table with one row for each class. A class that is not in
+ * the table is refused, and named in the report of the run.
+ */
 import {
   CT_BREAK_ON_TERMINATION,
   CT_HIDE_FROM_DEBUGGER,

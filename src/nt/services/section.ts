@@ -1,4 +1,7 @@
-/** System services on sections. */
+/**
+ * System services on sections and their views: capture, call the memory manager, write back. A file or process that a
+ * handle names is referenced until the call is over.
+ */
 import { SEC_IMAGE, SECTION_MAP_EXECUTE, SECTION_MAP_READ, SECTION_MAP_WRITE, SECTION_QUERY } from "../../abi/mm.ts";
 import { PROCESS_VM_OPERATION } from "../../abi/ps.ts";
 import {

@@ -21,7 +21,8 @@ import { nt } from "../../../src/guest/script/services.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../../../src/ke/region.ts";
 import { KeDelayExecutionThread } from "../../../src/ke/wait.ts";
 import { PsGetCurrentProcess, PsGetCurrentThread } from "../../../src/ps/current.ts";
-import { NtTerminateProcess, PsTerminateProcess } from "../../../src/ps/kill.ts";
+import { PsTerminateProcess } from "../../../src/ps/kill.ts";
+import { NtTerminateProcess } from "../../../src/ps/killservices.ts";
 import { NtOpenProcess } from "../../../src/ps/open.ts";
 import {
   Gate,
