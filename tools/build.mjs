@@ -7,7 +7,7 @@
  *
  * `--check-browser` does the second alone. Exits with 1, and says why, if a bundle cannot be made.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runInNewContext } from "node:vm";
@@ -95,14 +95,10 @@ async function main() {
   const outdir = join(root, "dist/cli");
   const commandLine = { entry: join(root, "apps/cli/main.ts"), outdir };
   const browser = { entry: join(root, "src/index.ts"), outfile: join(root, "dist/browser/rundown.js") };
-  const steps = [
-    { ...browser, make: () => bundleForBrowser(browser) },
-    { ...commandLine, make: () => bundleCommandLine(commandLine).then(() => makeBuiltinLibrary({ root, outdir })) },
-  ];
-  for (const { entry, make } of process.argv.includes("--check-browser") ? steps.slice(0, 1) : steps) {
-    if (existsSync(entry)) await make();
-    else console.error(`build: skipped, because ${entry.slice(root.length)} does not exist yet`);
-  }
+  await bundleForBrowser(browser);
+  if (process.argv.includes("--check-browser")) return;
+  await bundleCommandLine(commandLine);
+  await makeBuiltinLibrary({ root, outdir });
 }
 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -1,8 +1,12 @@
 /** The system services of a machine whose threads run x86 code. */
 import type { NtService } from "../nt/table.ts";
+import { completionServices } from "../nt/services/completion.ts";
 import { fileServices } from "../nt/services/file.ts";
+import { fileLockServices } from "../nt/services/filelock.ts";
 import { memoryServices } from "../nt/services/memory.ts";
+import { namespaceServices } from "../nt/services/namespace.ts";
 import { objectServices } from "../nt/services/object.ts";
+import { privilegeServices } from "../nt/services/privilege.ts";
 import { processQueryServices } from "../nt/services/queryprocess.ts";
 import { threadQueryServices } from "../nt/services/querythread.ts";
 import { registryServices } from "../nt/services/registry.ts";
@@ -30,6 +34,10 @@ export function allServices(guest: () => X86Guest): readonly NtService[] {
     ...fileServices,
     ...registryServices,
     ...tokenServices,
+    ...privilegeServices,
+    ...namespaceServices,
+    ...completionServices,
+    ...fileLockServices,
     ...x86Services(guest),
     ...createProcessServices(guest),
     ...nlsServices(guest),

@@ -87,6 +87,11 @@ export class MachineCode {
     return this;
   }
 
+  /** Bytes so far. */
+  get length(): number {
+    return this.#bytes.length;
+  }
+
   /** A 32-bit operand. */
   word(value: number): this {
     return this.bytes(value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24);

@@ -3,7 +3,7 @@
  * breaks an invariant or does not end fails by itself, whatever its test looks at.
  */
 import { expect } from "vitest";
-import { WaitReason } from "../../src/abi/ke.ts";
+import { KernelMode, WaitReason } from "../../src/abi/ke.ts";
 import type { MachineEnd, MachineOutcome } from "../../src/abi/report.ts";
 import type { NtResult } from "../../src/abi/status.ts";
 import { ExMapHandleToPointer } from "../../src/ex/handle.ts";
@@ -11,7 +11,7 @@ import type { Script, ScriptProgram } from "../../src/guest/script/context.ts";
 import { nt, type ScriptChild, type ScriptThreadOptions } from "../../src/guest/script/services.ts";
 import { KeInitializeEvent, KeSetEvent } from "../../src/ke/event.ts";
 import type { DispatcherHeader, KEvent } from "../../src/ke/objects.ts";
-import { waitInKernel } from "../../src/ke/wait.ts";
+import { KeDelayExecutionThread, waitInKernel } from "../../src/ke/wait.ts";
 import type { Kernel } from "../../src/kernel.ts";
 import { createMachine, type Machine } from "../../src/machine/machine.ts";
 import type { MachineOptions } from "../../src/machine/options.ts";
@@ -127,6 +127,11 @@ export function processById(k: Kernel, pid: number): EProcess {
 /** Blocks the caller in the kernel, where nothing but the object can wake it. */
 export function* blockInKernel(k: Kernel, object: DispatcherHeader): Blocking<void> {
   yield* waitInKernel(k, object, WaitReason.Executive);
+}
+
+/** Lets a millisecond of virtual time pass, in the kernel. */
+export function* pause(k: Kernel): Blocking<void> {
+  yield* KeDelayExecutionThread(k, { mode: KernelMode, alertable: false, timeout100ns: 10_000 });
 }
 
 /** An event of the kernel's that threads wait for in kernel mode, and that somebody opens once. */

@@ -5,7 +5,6 @@
 import {
   type NtResult,
   type NtStatus,
-  NT_SUCCESS,
   STATUS_INFO_LENGTH_MISMATCH,
   STATUS_INVALID_INFO_CLASS,
   STATUS_INVALID_PARAMETER,
@@ -36,49 +35,10 @@ import {
   NtReleaseSemaphore,
 } from "../../ob/exobjects/semaphore.ts";
 import { NtCancelTimer, NtCreateTimer, NtOpenTimer, NtQueryTimer, NtSetTimer } from "../../ob/exobjects/timer.ts";
-import type { InsertedObject } from "../../ob/insert.ts";
-import type { ObjectAttributes } from "../../ob/lookup.ts";
 import type { Blocking } from "../../sim/blocking.ts";
-import {
-  answer,
-  answerQuery,
-  capture,
-  Encoder,
-  probeOut,
-  readObjectAttributes,
-  readTimeout,
-  writeOut,
-} from "../capture.ts";
+import { answer, answerQuery, capture, Encoder, probeOut, readTimeout } from "../capture.ts";
+import { createByAttributes, openByAttributes } from "../create.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
-
-type Create = (attributes: ObjectAttributes, a: ServiceArguments) => Blocking<NtResult<InsertedObject>>;
-
-/** A service `(handle*, access, attributes*, …)` that makes an object. */
-function* create(k: Kernel, a: ServiceArguments, make: Create): Blocking<NtStatus> {
-  const [out = 0, , attributesPointer = 0] = a;
-  const user = capture(k);
-  probeOut(user, out);
-  const attributes = readObjectAttributes(user, attributesPointer);
-  if (user.faulted) return user.status;
-  if (!attributes.ok) return attributes.status;
-  const inserted = yield* make(attributes.value, a.slice());
-  if (!inserted.ok) return inserted.status;
-  const written = writeOut(k, out, inserted.value.handle);
-  return NT_SUCCESS(written) ? inserted.value.status : written;
-}
-
-type Open = (k: Kernel, access: number, attributes: ObjectAttributes) => Blocking<NtResult<number>>;
-
-/** A service `(handle*, access, attributes*)` that opens an object by name. */
-function* open(k: Kernel, a: ServiceArguments, find: Open): Blocking<NtStatus> {
-  const [out = 0, access = 0, attributesPointer = 0] = a;
-  const user = capture(k);
-  probeOut(user, out);
-  const attributes = readObjectAttributes(user, attributesPointer);
-  if (user.faulted) return user.status;
-  if (!attributes.ok) return attributes.status;
-  return answer(k, out, yield* find(k, access, attributes.value));
-}
 
 /** A service that answers a state before through an optional pointer, which is probed before anything changes. */
 function* changed(k: Kernel, out: number, change: () => Blocking<NtResult<number>>): Blocking<NtStatus> {
@@ -113,7 +73,7 @@ function* query<T>(
 function createEvent(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
   const type = a[3] ?? 0;
   if (type > 1) return STATUS_INVALID_PARAMETER;
-  return create(k, a, (attributes, [, access = 0, , , signaled = 0]) =>
+  return createByAttributes(k, a, (attributes, [, access = 0, , , signaled = 0]) =>
     NtCreateEvent(k, access, attributes, type === 0 ? "notification" : "synchronization", (signaled & 0xff) !== 0),
   );
 }
@@ -121,7 +81,7 @@ function createEvent(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStat
 function createTimer(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
   const type = a[3] ?? 0;
   if (type > 1) return STATUS_INVALID_PARAMETER;
-  return create(k, a, (attributes, [, access = 0]) =>
+  return createByAttributes(k, a, (attributes, [, access = 0]) =>
     NtCreateTimer(k, access, attributes, type === 0 ? "notification" : "synchronization"),
   );
 }
@@ -160,7 +120,7 @@ function keyed(k: Kernel, a: ServiceArguments, meet: typeof NtWaitForKeyedEvent)
 
 const eventServices: readonly NtService[] = [
   { name: "NtCreateEvent", arguments: 5, handler: createEvent },
-  { name: "NtOpenEvent", arguments: 3, handler: (k, a) => open(k, a, NtOpenEvent) },
+  { name: "NtOpenEvent", arguments: 3, handler: (k, a) => openByAttributes(k, a, NtOpenEvent) },
   { name: "NtSetEvent", arguments: 2, handler: (k, [h = 0, out = 0]) => changed(k, out, () => NtSetEvent(k, h)) },
   { name: "NtResetEvent", arguments: 2, handler: (k, [h = 0, out = 0]) => changed(k, out, () => NtResetEvent(k, h)) },
   { name: "NtPulseEvent", arguments: 2, handler: (k, [h = 0, out = 0]) => changed(k, out, () => NtPulseEvent(k, h)) },
@@ -184,11 +144,11 @@ const mutantServices: readonly NtService[] = [
     name: "NtCreateMutant",
     arguments: 4,
     handler: (k, a) =>
-      create(k, a, (attributes, [, access = 0, , owned = 0]) =>
+      createByAttributes(k, a, (attributes, [, access = 0, , owned = 0]) =>
         NtCreateMutant(k, access, attributes, (owned & 0xff) !== 0),
       ),
   },
-  { name: "NtOpenMutant", arguments: 3, handler: (k, a) => open(k, a, NtOpenMutant) },
+  { name: "NtOpenMutant", arguments: 3, handler: (k, a) => openByAttributes(k, a, NtOpenMutant) },
   {
     name: "NtReleaseMutant",
     arguments: 2,
@@ -217,11 +177,11 @@ const semaphoreServices: readonly NtService[] = [
     name: "NtCreateSemaphore",
     arguments: 5,
     handler: (k, a) =>
-      create(k, a, (attributes, [, access = 0, , initial = 0, maximum = 0]) =>
+      createByAttributes(k, a, (attributes, [, access = 0, , initial = 0, maximum = 0]) =>
         NtCreateSemaphore(k, access, attributes, initial | 0, maximum | 0),
       ),
   },
-  { name: "NtOpenSemaphore", arguments: 3, handler: (k, a) => open(k, a, NtOpenSemaphore) },
+  { name: "NtOpenSemaphore", arguments: 3, handler: (k, a) => openByAttributes(k, a, NtOpenSemaphore) },
   {
     name: "NtReleaseSemaphore",
     arguments: 3,
@@ -243,7 +203,7 @@ const semaphoreServices: readonly NtService[] = [
 
 const timerServices: readonly NtService[] = [
   { name: "NtCreateTimer", arguments: 4, handler: createTimer },
-  { name: "NtOpenTimer", arguments: 3, handler: (k, a) => open(k, a, NtOpenTimer) },
+  { name: "NtOpenTimer", arguments: 3, handler: (k, a) => openByAttributes(k, a, NtOpenTimer) },
   { name: "NtSetTimer", arguments: 7, handler: setTimer },
   {
     name: "NtCancelTimer",
@@ -268,9 +228,10 @@ const keyedEventServices: readonly NtService[] = [
   {
     name: "NtCreateKeyedEvent",
     arguments: 4,
-    handler: (k, a) => create(k, a, (attributes, [, access = 0]) => NtCreateKeyedEvent(k, access, attributes)),
+    handler: (k, a) =>
+      createByAttributes(k, a, (attributes, [, access = 0]) => NtCreateKeyedEvent(k, access, attributes)),
   },
-  { name: "NtOpenKeyedEvent", arguments: 3, handler: (k, a) => open(k, a, NtOpenKeyedEvent) },
+  { name: "NtOpenKeyedEvent", arguments: 3, handler: (k, a) => openByAttributes(k, a, NtOpenKeyedEvent) },
   { name: "NtWaitForKeyedEvent", arguments: 4, handler: (k, a) => keyed(k, a, NtWaitForKeyedEvent) },
   { name: "NtReleaseKeyedEvent", arguments: 4, handler: (k, a) => keyed(k, a, NtReleaseKeyedEvent) },
 ];

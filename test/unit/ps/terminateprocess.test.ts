@@ -208,6 +208,8 @@ test("Part D 10: two processes that kill each other both die", () => {
   play(function* () {
     const ids: number[] = [];
     const gate = new Gate();
+    const bothKilled = new Gate();
+    let kills = 0;
     const killer = (self: number) => () =>
       nt.call(function* (k) {
         // In a critical region neither dies before it has killed the other.
@@ -218,6 +220,8 @@ test("Part D 10: two processes that kill each other both die", () => {
           yield* NtOpenProcess(k, { desiredAccess: PROCESS_TERMINATE, attributes: UNNAMED, clientId }),
         );
         expect(yield* NtTerminateProcess(k, handle, ntStatus(10 + self))).toBe(STATUS_SUCCESS);
+        if (++kills === 2) bothKilled.open(k);
+        yield* bothKilled.pass(k);
         yield* KeLeaveCriticalRegion(k);
         return STATUS_PENDING;
       });
