@@ -3,11 +3,10 @@
  * patched file from the user's cache, and compiles it the way that makes the first guest instruction come soonest.
  *
  * V8's optimising compiler is the main cost of a short run: it compiles v86's three huge functions in the background,
- * on a core that others need, and Node waits for it at the end. So the module is compiled by the baseline compiler
- * only. The code that v86 generates for hot guest code is where optimisation pays; `optimiseGeneratedCode` is for
- * `CpuOptions.onJit` and turns it back on before the first such module is compiled. What is compiled already stays.
- * Measured (2 cores, Node 20, one program of 630 million instructions): everything optimised 2.5 s; only generated
- * code optimised 2.1 s; nothing optimised 3.8 s.
+ * on a core that others need, and Node waits for it at the end. So the module gets a budget that only a long run uses
+ * up. The code that v86 generates for hot guest code is where optimisation pays; `optimiseGeneratedCode` is for
+ * `CpuOptions.onJit` and makes the engine's own budget hold for modules from then on. A module keeps the budget that it was
+ * compiled with. (The flag `--liftoff-only` does not do: once set, no other flag of that name brings optimisation back.)
  *
  * The cache is `$XDG_CACHE_HOME/rundown` or `~/.cache/rundown`. A file there is named after the package's hash and the
  * version of the patch, ends in the SHA-256 of what precedes, and comes into being by a rename, so that several
@@ -36,7 +35,7 @@ export class WrongProcessorError extends Error {
 
 export function loadProcessor(options: ProcessorOptions): WasmModule {
   const bytes = patchedBytes(options.cacheDirectory ?? userCacheDirectory());
-  setFlagsFromString(options.optimise === "generated-code" ? "--liftoff-only" : "--no-liftoff-only");
+  setFlagsFromString(options.optimise === "generated-code" ? LATE : ENGINES_OWN);
   // The bytes are known to be good, so each function is looked at when it is first called: most never are.
   setFlagsFromString("--wasm-lazy-validation");
   return new webAssembly.Module(bytes);
@@ -44,8 +43,12 @@ export function loadProcessor(options: ProcessorOptions): WasmModule {
 
 /** To be called when guest code is about to be compiled, if the module was loaded for a fast start. */
 export function optimiseGeneratedCode(): void {
-  setFlagsFromString("--no-liftoff-only");
+  setFlagsFromString(ENGINES_OWN);
 }
+
+/** Some tens of millions of guest instructions. */
+const LATE = "--wasm-tiering-budget=1000000000";
+const ENGINES_OWN = "--wasm-tiering-budget=1800000";
 
 const HASH_BYTES = 32;
 

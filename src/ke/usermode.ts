@@ -32,6 +32,8 @@ export interface Caller {
   readonly address: number;
   /** The library routine that the program called there, if it is known. */
   readonly api?: string;
+  /** Whether no frame of the program is left on the stack: its routine has returned. */
+  readonly outsideProgram?: boolean;
 }
 
 /** What a stay in user mode ended with. */

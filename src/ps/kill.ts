@@ -146,8 +146,9 @@ function recordRequest(k: Kernel, thread: EThread, status: NtStatus, reason: Kil
     return;
   }
   const caller = callerOf(k, killer, reason);
+  const returned = reason.route === "exited" && caller.outsideProgram === true;
   thread.killRequest = {
-    route: reason.route,
+    route: returned ? "returned" : reason.route,
     killer: known,
     via: reason.via,
     from: caller.address,

@@ -39,16 +39,22 @@ export function findCaller(k: Kernel, process: EProcess, site: CallSite, imports
     const slot = calledSlot(user.begin(), address);
     return slot === null || user.faulted ? null : withApi(address, imports?.nameAt(slot - base));
   };
-  return followFrames(user, site, inProgram) ?? scanStack(user, site, inProgram) ?? { address: site.fallback };
+  const followed = followFrames(user, site, inProgram);
+  if (followed === "all libraries") return { address: 0, outsideProgram: true };
+  return followed ?? scanStack(user, site, inProgram) ?? { address: site.fallback };
 }
 
 type Test = (address: number) => Caller | null;
 
-/** Frames lie above one another; a chain that turns back or leaves the stack is none. */
-function followFrames(user: UserMemory, site: CallSite, test: Test): Caller | null {
+/**
+ * Frames lie above one another; a chain that turns back or leaves the stack is none. A chain that ends, at the thread's
+ * first frame, without the program has returned from it.
+ */
+function followFrames(user: UserMemory, site: CallSite, test: Test): Caller | "all libraries" | null {
   let frame = site.frame;
   let above = site.stack;
   for (let depth = 0; depth < MAXIMUM_FRAMES; depth++) {
+    if (frame === 0 && depth > 0) return "all libraries";
     if (frame < above || frame - site.stack > MAXIMUM_STACK_BYTES || (frame & 3) !== 0) return null;
     const address = user.begin().readU32(frame + 4);
     const next = user.readU32(frame);
