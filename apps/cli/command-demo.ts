@@ -18,7 +18,7 @@ export interface DemoScene {
   readonly status: number;
 }
 
-export const SCENES: readonly DemoScene[] = [
+const SCENES: readonly DemoScene[] = [
   {
     sample: "kill-busy",
     words: "A process is killed while its threads compute, wait, sleep, or have not begun. How did each of them end?",
@@ -70,7 +70,7 @@ export async function demo(
   return 0;
 }
 
-export function samplePath(sample: string): string {
+function samplePath(sample: string): string {
   const path = fileURLToPath(packageFile(`samples/native/${sample}.exe`));
   if (existsSync(path)) return path;
   throw new CliFailure(ExitStatus.OwnFailure, `the package is incomplete: ${path} is missing`);

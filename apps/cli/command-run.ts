@@ -165,7 +165,7 @@ function printReport(
 const COLORS = { good: "32", bad: "31", warning: "33", name: "1", faint: "2", none: "0" } as const;
 
 /** Escape sequences for a handful of styles, which is not worth the loading of a package. */
-export function painter(color: boolean): (style: keyof typeof COLORS, text: string) => string {
+function painter(color: boolean): (style: keyof typeof COLORS, text: string) => string {
   return color ? (style, text) => `\u001b[${COLORS[style]}m${text}\u001b[0m` : (_style, text) => text;
 }
 

@@ -29,13 +29,13 @@ export interface ProcessorOptions {
 }
 
 /** The v86 package is not the one that this program was made for. */
-export class WrongProcessorError extends Error {
+class WrongProcessorError extends Error {
   override readonly name = "WrongProcessorError";
 }
 
 export function loadProcessor(options: ProcessorOptions): WasmModule {
   const bytes = patchedBytes(options.cacheDirectory ?? userCacheDirectory());
-  setFlagsFromString(options.optimise === "generated-code" ? LATE : ENGINES_OWN);
+  for (const flag of options.optimise === "generated-code" ? BASELINE_ONLY : OPTIMISING) setFlagsFromString(flag);
   // The bytes are known to be good, so each function is looked at when it is first called: most never are.
   setFlagsFromString("--wasm-lazy-validation");
   return new webAssembly.Module(bytes);
@@ -43,12 +43,12 @@ export function loadProcessor(options: ProcessorOptions): WasmModule {
 
 /** To be called when guest code is about to be compiled, if the module was loaded for a fast start. */
 export function optimiseGeneratedCode(): void {
-  setFlagsFromString(ENGINES_OWN);
+  for (const flag of OPTIMISING) setFlagsFromString(flag);
 }
 
-/** Some tens of millions of guest instructions. */
-const LATE = "--wasm-tiering-budget=1000000000";
-const ENGINES_OWN = "--wasm-tiering-budget=1800000";
+const BASELINE_ONLY = ["--liftoff-only"];
+/** The engine takes the first flag to mean the second too, but not its opposite to mean the opposite. */
+const OPTIMISING = ["--no-liftoff-only", "--wasm-dynamic-tiering"];
 
 const HASH_BYTES = 32;
 

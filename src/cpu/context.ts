@@ -35,11 +35,11 @@ export const FPU_WORD_DP = 40;
 export const FPU_WORD_DP_SELECTOR = 41;
 /** Eight physical registers of four words: mantissa low and high, sign and exponent, padding. */
 export const FPU_WORD_REGISTERS = 42;
-export const FPU_WORDS = 74;
+const FPU_WORDS = 74;
 
 /** Precision 53 bits, round to nearest, all exceptions masked: what Windows gives a thread. */
-export const INITIAL_CONTROL_WORD = 0x27f;
-export const INITIAL_MXCSR = 0x1f80;
+const INITIAL_CONTROL_WORD = 0x27f;
+const INITIAL_MXCSR = 0x1f80;
 /** Interrupts on; bit 1 always reads 1. */
 export const INITIAL_EFLAGS = 0x202;
 

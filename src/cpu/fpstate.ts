@@ -26,7 +26,7 @@ export const FLOATING_SAVE_AREA_BYTES = 112;
 export const EXTENDED_REGISTERS_BYTES = 512;
 
 /** MXCSR bits that exist; loading any other faults on hardware, so they are dropped. */
-export const MXCSR_MASK = 0xffff;
+const MXCSR_MASK = 0xffff;
 
 const TAG_VALID = 0;
 const TAG_ZERO = 1;

@@ -6,7 +6,6 @@ import { assert } from "../rtl/assert.ts";
 
 export const SECTION_CUSTOM = 0;
 export const SECTION_TABLE = 4;
-export const SECTION_GLOBAL = 6;
 export const SECTION_EXPORT = 7;
 export const SECTION_ELEMENT = 9;
 export const SECTION_CODE = 10;

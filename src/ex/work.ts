@@ -76,6 +76,8 @@ function addWorker(k: Kernel, work: ExWorkQueue): void {
   k.ex.upcalls.createSystemThread(k, (kernel) => ExpWorkerThreadEntryPoint(kernel, work), `${work.name} worker`);
 }
 
+const WAIT_FOR_WORK = { mode: 0, alertable: false, timeout100ns: null } as const;
+
 /** Serves a queue for ever. */
 function* ExpWorkerThreadEntryPoint(k: Kernel, work: ExWorkQueue): Blocking<void> {
   const thread = KeGetCurrentThread(k);
@@ -84,7 +86,7 @@ function* ExpWorkerThreadEntryPoint(k: Kernel, work: ExWorkQueue): Blocking<void
   thread.activeExWorker = true;
   thread.enableStackSwap = false;
   for (;;) {
-    const { item } = yield* KeRemoveQueue(k, queue, 0, null);
+    const { item } = yield* KeRemoveQueue(k, queue, WAIT_FOR_WORK);
     assert(item instanceof ExWorkItem, "a work queue holds work items");
     work.available--;
     // Whoever blocks in an item must not keep the next one waiting.

@@ -42,7 +42,10 @@ export function createBuiltinEnvironment(services: readonly NtService[]): Enviro
   return createNativeEnvironment(builtinNtdll(services));
 }
 
-/** The file of the built-in ntdll. */
+/**
+ * The file of the built-in ntdll.
+ * @public because tools/build.mjs makes it part of what is installed
+ */
 export function builtinNtdll(services: readonly NtService[]): Uint8Array {
   // Some services are private to one ntdll: Wine's own begin otherwise.
   const common = services.filter(({ name }) => name.startsWith("Nt"));

@@ -67,7 +67,7 @@ export function encodeParameters(parameters: ProcessParameters, base: number): U
 }
 
 /** `NAME=value` strings in UTF-16, in the order of the map, closed by an empty one. */
-export function encodeEnvironment(environment: ReadonlyMap<string, string> | Uint8Array): Uint8Array {
+function encodeEnvironment(environment: ReadonlyMap<string, string> | Uint8Array): Uint8Array {
   if (environment instanceof Uint8Array) return environment;
   let text = "";
   for (const [name, value] of environment) text += `${name}=${value}\0`;

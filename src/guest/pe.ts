@@ -23,17 +23,7 @@ import {
 import type { NtResult } from "../abi/status.ts";
 import { parseHeaders, refuse, roundUp, type ImageHeaders, type Refusal, type SectionTable } from "./peheaders.ts";
 
-export {
-  IMAGE_FILE_DLL,
-  IMAGE_FILE_RELOCS_STRIPPED,
-  IMAGE_SUBSYSTEM_NATIVE,
-  IMAGE_SUBSYSTEM_WINDOWS_CUI,
-  IMAGE_SUBSYSTEM_WINDOWS_GUI,
-  ImageDirectory,
-  type DataDirectory,
-  type ImageHeaders,
-  type Refusal,
-} from "./peheaders.ts";
+export { ImageDirectory, type DataDirectory, type ImageHeaders, type Refusal } from "./peheaders.ts";
 
 export const IMAGE_SCN_MEM_SHARED = 0x10000000;
 export const IMAGE_SCN_MEM_EXECUTE = 0x20000000;

@@ -44,8 +44,6 @@ export const IMAGE_FILE_DLL = 0x2000;
 export const IMAGE_FILE_MACHINE_I386 = 0x014c;
 export const IMAGE_NT_OPTIONAL_HDR32_MAGIC = 0x010b;
 
-export const IMAGE_SUBSYSTEM_NATIVE = 1;
-export const IMAGE_SUBSYSTEM_WINDOWS_GUI = 2;
 export const IMAGE_SUBSYSTEM_WINDOWS_CUI = 3;
 
 /** What the file header and the optional header say. */

@@ -2,14 +2,7 @@
  * The services of I/O completion ports: they look up handles and check access; the queue itself is `completionport.ts`.
  * A port is referenced for as long as a service works on it.
  */
-import {
-  failure,
-  type NtResult,
-  type NtStatus,
-  STATUS_INVALID_PARAMETER,
-  STATUS_NOT_IMPLEMENTED,
-  success,
-} from "../abi/status.ts";
+import { failure, type NtResult, type NtStatus, STATUS_INVALID_PARAMETER, success } from "../abi/status.ts";
 import { KeGetPreviousMode } from "../ke/current.ts";
 import { KeRemoveQueue } from "../ke/queue.ts";
 import type { Kernel } from "../kernel.ts";
@@ -106,17 +99,13 @@ export interface RemoveArguments {
   readonly alertable: boolean;
 }
 
-/**
- * Takes up to `count` packets; waits only for the first.
- * @returns NOT_IMPLEMENTED for alertable removal: a kernel queue's wait is never alertable
- */
+/** Takes up to `count` packets; waits only for the first. */
 export function* NtRemoveIoCompletionEx(
   k: Kernel,
   handle: number,
   args: RemoveArguments,
 ): Blocking<NtResult<CompletionPacket[]>> {
   if (args.count === 0) return failure(STATUS_INVALID_PARAMETER);
-  if (args.alertable) return failure(STATUS_NOT_IMPLEMENTED);
   const type = IoCompletionObjectType(k);
   const mode = KeGetPreviousMode(k);
   const port = ObReferenceObjectByHandle<IoCompletionPort>(k, handle, IO_COMPLETION_MODIFY_STATE, type, mode);
@@ -134,8 +123,8 @@ function* removePackets(
   const mode = KeGetPreviousMode(k);
   const packets: CompletionPacket[] = [];
   while (packets.length < args.count) {
-    const timeout = packets.length === 0 ? args.timeout100ns : 0;
-    const taken = yield* KeRemoveQueue(k, port, mode, timeout);
+    const timeout100ns = packets.length === 0 ? args.timeout100ns : 0;
+    const taken = yield* KeRemoveQueue(k, port, { mode, alertable: args.alertable, timeout100ns });
     if (taken.item === null) return packets.length > 0 ? success(packets) : failure(taken.status);
     const packet = openPacket(k, taken.item);
     assert(packet !== null, "a completion port holds packets only");

@@ -8,10 +8,6 @@ import { assert } from "../rtl/assert.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { deliverKernelApcs } from "./apc.ts";
 
-export function KeGetCurrentIrql(k: Kernel): Irql {
-  return k.ke.prcb.irql;
-}
-
 /** @returns the level before */
 export function KeRaiseIrql(k: Kernel, level: Irql): Irql {
   const old = k.ke.prcb.irql;

@@ -4,8 +4,8 @@
  *
  * Invariant: `signalState` is the number of entries that nobody took yet.
  */
-import { type ProcessorMode, UserMode, WaitAny, WaitReason } from "../abi/ke.ts";
-import { type NtStatus, STATUS_KERNEL_APC, STATUS_SUCCESS, STATUS_TIMEOUT, STATUS_USER_APC } from "../abi/status.ts";
+import { WaitAny, WaitReason } from "../abi/ke.ts";
+import { type NtStatus, STATUS_KERNEL_APC, STATUS_SUCCESS, STATUS_TIMEOUT } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
 import { insertHead, insertTail, isLinked, listOwners, removeEntry, removeHead } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
@@ -16,7 +16,7 @@ import { KQueue, type KQueueItem, type KThread, KWaitBlock } from "./objects.ts"
 import { activateWaiterQueue, handToWaiter } from "./queueactivate.ts";
 import { KeQueryInterruptTime } from "./time.ts";
 import { insertTimer } from "./timers.ts";
-import { beginWait } from "./wait.ts";
+import { beginWait, testAlert, type WaitOptions } from "./wait.ts";
 
 /** @param count threads that may run at a time; 0 means one for each processor */
 export function KeInitializeQueue(k: Kernel, count: number): KQueue {
@@ -45,17 +45,14 @@ function insertItem(k: Kernel, queue: KQueue, item: KQueueItem, where: "head" | 
 /** What {@link KeRemoveQueue} answers when it has no entry to give. */
 export type RemoveQueueResult = { readonly item: KQueueItem } | { readonly item: null; readonly status: NtStatus };
 
-/**
- * Takes the next entry, waiting for one if need be. The calling thread belongs to the queue from then on.
- * @param timeout100ns 0 only tests, null waits for ever
- */
+/** Takes the next entry, waiting for one if need be. The calling thread belongs to the queue from then on. */
 export function* KeRemoveQueue(
   k: Kernel,
   queue: KQueue,
-  mode: ProcessorMode,
-  timeout100ns: number | null,
+  options: Omit<WaitOptions, "reason">,
 ): Blocking<RemoveQueueResult> {
   const thread = KeGetCurrentThread(k);
+  const { timeout100ns } = options;
   const deadline = timeout100ns === null ? null : KeQueryInterruptTime(k) + timeout100ns;
   associate(k, thread, queue);
   for (;;) {
@@ -73,7 +70,8 @@ export function* KeRemoveQueue(
       }
     }
     queue.currentCount++;
-    if (mode === UserMode && thread.apcState.userApcPending) return { item: null, status: STATUS_USER_APC };
+    const alert = testAlert(thread, options);
+    if (alert !== null) return { item: null, status: alert };
     if (deadline !== null && (timeout100ns === 0 || KeQueryInterruptTime(k) >= deadline)) {
       return { item: null, status: STATUS_TIMEOUT };
     }
@@ -81,7 +79,7 @@ export function* KeRemoveQueue(
     const waitBlock = new KWaitBlock(thread, queue, 0, WaitAny);
     insertTail(queue.waitListHead, waitBlock.entry);
     thread.waitBlocks.push(waitBlock);
-    beginWait(k, thread, { reason: WaitReason.WrQueue, mode, alertable: false, timeout100ns });
+    beginWait(k, thread, { reason: WaitReason.WrQueue, ...options });
     if (deadline !== null) insertTimer(k, thread.waitTimeout, deadline);
     yield "wait";
     if (thread.waitStatus === STATUS_KERNEL_APC) continue;

@@ -7,7 +7,7 @@
 import { LOW_REALTIME_PRIORITY, ThreadState } from "../abi/ke.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
-import { insertHead, insertTail, isListEmpty, listOwners, removeEntry } from "../rtl/list.ts";
+import { insertHead, insertTail, isListEmpty, removeEntry } from "../rtl/list.ts";
 import type { KThread } from "./objects.ts";
 import type { Kprcb } from "./state.ts";
 
@@ -37,7 +37,7 @@ export function takeReadyThread(k: Kernel, prcb: Kprcb): KThread | null {
 }
 
 /** Takes one thread out of the ready queues. */
-export function dequeueReady(k: Kernel, thread: KThread): void {
+function dequeueReady(k: Kernel, thread: KThread): void {
   removeEntry(thread.readyListEntry);
   const list = k.ke.readyListHeads[thread.priority];
   if (list !== undefined && isListEmpty(list)) k.ke.readySummary &= ~(1 << thread.priority);
@@ -56,11 +56,6 @@ export function bestReadyThread(k: Kernel, prcb: Kprcb): KThread | null {
     summary &= ~(1 << priority);
   }
   return null;
-}
-
-/** All ready threads, best first; for reports. */
-export function readyThreads(k: Kernel): KThread[] {
-  return k.ke.readyListHeads.flatMap((list) => listOwners(list)).reverse();
 }
 
 /** Raises a woken thread's priority by `increment`; it decays with each turn. Real-time priorities never change. */

@@ -18,7 +18,7 @@ import { waitInKernel } from "./wait.ts";
 import { KiWaitTest } from "./waittest.ts";
 
 /** The embedded APC that holds a suspended thread. */
-export function newSuspendApc(k: Kernel, thread: KThread): KApc {
+function newSuspendApc(k: Kernel, thread: KThread): KApc {
   return newApc(k, thread, {
     environment: 0,
     kernelRoutine: noKernelRoutine,
@@ -28,7 +28,7 @@ export function newSuspendApc(k: Kernel, thread: KThread): KApc {
 }
 
 /** Normal routine of the suspend APC: stays here until resumed. */
-export function* KiSuspendThread(k: Kernel): Blocking<void> {
+function* KiSuspendThread(k: Kernel): Blocking<void> {
   yield* waitInKernel(k, KeGetCurrentThread(k).suspendSemaphore, WaitReason.Suspended);
 }
 

@@ -64,7 +64,7 @@ function expire(k: Kernel, timer: TimerEntry): void {
 }
 
 /** Runs a deferred procedure call at DISPATCH_LEVEL on this processor. */
-export function runDpc(k: Kernel, dpc: KDpc): void {
+function runDpc(k: Kernel, dpc: KDpc): void {
   const irql = k.ke.prcb.irql;
   k.ke.prcb.irql = DISPATCH_LEVEL;
   dpc.routine(k, dpc);

@@ -125,7 +125,7 @@ function atRecursionLimit(object: DispatcherHeader, thread: KThread): boolean {
 }
 
 /** The alertability test, in NT's order; null if the thread may block. */
-function testAlert(thread: KThread, options: WaitOptions): NtStatus | null {
+export function testAlert(thread: KThread, options: Pick<WaitOptions, "mode" | "alertable">): NtStatus | null {
   const { mode, alertable } = options;
   if (!alertable) return mode === UserMode && thread.apcState.userApcPending ? STATUS_USER_APC : null;
   if (thread.alerted[mode]) {

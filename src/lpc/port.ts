@@ -18,7 +18,7 @@ import { ObjectBody } from "../rtl/body.ts";
 import { newObjectId } from "../sim/identity.ts";
 
 /** `LPC_*` message types. */
-export const LpcMessageType = {
+const LpcMessageType = {
   Request: 1,
   Reply: 2,
   Datagram: 3,
@@ -64,7 +64,10 @@ export class LpcPort extends ObjectBody {
   }
 }
 
-/** A connection port, without a name yet. */
+/**
+ * A connection port, without a name yet.
+ * @public for servers: no system service makes a port yet
+ */
 export function newConnectionPort(k: Kernel): LpcPort {
   const port = new LpcPort(newObjectId(k), KeInitializeSemaphore(k, 0, 0x7fffffff));
   port.connectionPort = port;

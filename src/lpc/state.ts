@@ -10,7 +10,7 @@ export interface LpcState {
 }
 
 /** `PORT_MAXIMUM_MESSAGE_LENGTH` on i386. */
-export const PORT_MAXIMUM_MESSAGE_LENGTH = 256;
+const PORT_MAXIMUM_MESSAGE_LENGTH = 256;
 
 export function createLpcState(portType: ObjectType): LpcState {
   return { portType, maximumMessageBytes: PORT_MAXIMUM_MESSAGE_LENGTH, lastMessageId: 0 };

@@ -20,7 +20,7 @@ import {
 } from "../abi/mm.ts";
 
 /** The access rights of a protection, without its modifiers. */
-export const ACCESS_MASK = 0xff;
+const ACCESS_MASK = 0xff;
 const LEGAL = 0x3ff;
 const WRITABLE = PAGE_READWRITE | PAGE_EXECUTE_READWRITE;
 const COPIED = PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY;

@@ -17,7 +17,7 @@ import {
 } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
 import type { AddressSpace } from "./space.ts";
-import { findPte, forEachPte, PTE_PRIVATE, word } from "./pagetable.ts";
+import { findPte, PTE_PRIVATE, word } from "./pagetable.ts";
 import type { MmProcess } from "./process.ts";
 import { afterCopy, isWriteCopy } from "./protection.ts";
 import { isCommitted } from "./segment.ts";
@@ -63,11 +63,6 @@ export function MmQueryVirtualMemory(k: Kernel, process: MmProcess, address: num
   });
 }
 
-/** The region that an address lies in, for `MemoryMappedFilenameInformation` and reports; null if it is free. */
-export function findRegion(process: MmProcess, address: number): Vad | null {
-  return process.addressSpace?.find(address) ?? null;
-}
-
 /** State and protection of a page, and where the pages like it end as far as that is known cheaply. */
 export interface PageState {
   readonly state: number;
@@ -102,19 +97,6 @@ export function rangeIsCommitted(vad: Vad, from: number, to: number): boolean {
   if (!committed || vad.view === null || vad.view.segment.committed === null) return committed;
   for (let page = from; page < to; page++) if (!isPageCommitted(vad, page)) return false;
   return true;
-}
-
-/** Pages of the user half that have a frame, shared ones included (`WorkingSetSize`). */
-export function residentPages(k: Kernel, space: AddressSpace): number {
-  const { ram } = k.mm;
-  if (ram === null) return 0;
-  let pages = 0;
-  for (const vad of space.vads) {
-    forEachPte(ram, space, vad.startPage, vad.endPage, () => {
-      pages++;
-    });
-  }
-  return pages;
 }
 
 function isPageCommitted(vad: Vad, page: number): boolean {

@@ -125,7 +125,7 @@ export function MmCreateSection(k: Kernel, args: CreateSectionArguments): NtResu
 }
 
 /** Deletes the section: its segment and its file lose a user. The type's delete procedure. */
-export function* MmDeleteSection(k: Kernel, section: SectionObject): Blocking<void> {
+function* MmDeleteSection(k: Kernel, section: SectionObject): Blocking<void> {
   dereferenceSegment(k, section.segment);
   if (section.file !== null) yield* ObDereferenceObject(k, section.file);
 }

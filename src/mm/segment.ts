@@ -129,7 +129,7 @@ function isWorthKeeping(k: Kernel, segment: Segment): boolean {
 }
 
 /** Writes modified pages back to the file. @returns whether all of it worked */
-export function flushSegment(k: Kernel, segment: Segment): boolean {
+function flushSegment(k: Kernel, segment: Segment): boolean {
   const { ram } = k.mm;
   const { source } = segment;
   if (ram === null || source?.write === undefined) return true;

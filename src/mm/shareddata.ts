@@ -58,7 +58,7 @@ export function MmUpdateSharedTime(k: Kernel): void {
 }
 
 /** Writes one aligned word of the shared page, for what other components show there. */
-export function MmWriteSharedUserData(k: Kernel, offset: number, value: number): void {
+function MmWriteSharedUserData(k: Kernel, offset: number, value: number): void {
   const { ram, sharedUserFrame } = k.mm;
   if (ram === null || sharedUserFrame === 0) return;
   ram.i32[(sharedUserFrame << 10) + (offset >>> 2)] = value;

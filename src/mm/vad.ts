@@ -5,7 +5,7 @@
  * Invariants: `ends` rises strictly and its last value is `pageCount`; neighbouring runs differ. A run's value is
  * {@link RESERVED}, or the protection of its pages with {@link CHARGED} where the pages count against the commit limit.
  */
-import { MEM_PRIVATE, PAGE_NOACCESS } from "../abi/mm.ts";
+import { MEM_PRIVATE } from "../abi/mm.ts";
 import { assert } from "../rtl/assert.ts";
 import type { SectionView } from "./section.ts";
 
@@ -162,11 +162,6 @@ export function chargedPages(vad: Vad, from: number, to: number): number {
     if ((value & CHARGED) !== 0) pages += runTo - runFrom;
   });
   return pages;
-}
-
-/** The protection that a query reports for a committed page whose run has this value. */
-export function protectionOf(value: number): number {
-  return value === RESERVED ? PAGE_NOACCESS : value & PROTECTION;
 }
 
 class RunBuilder {

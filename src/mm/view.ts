@@ -120,7 +120,7 @@ export function* MmUnmapViewOfSection(k: Kernel, process: MmProcess, address: nu
 }
 
 /** Takes a whole region away. The caller lets go of the section, if it was a view. */
-export function removeVad(k: Kernel, process: MmProcess, space: AddressSpace, vad: Vad): void {
+function removeVad(k: Kernel, process: MmProcess, space: AddressSpace, vad: Vad): void {
   dropPages(k, space, vad.startPage, vad.endPage);
   returnCommit(k, process, space, chargedPages(vad, 0, vad.pageCount));
   space.remove(vad);

@@ -63,6 +63,7 @@ export function* PspDeleteProcess(k: Kernel, body: ObjectBody): Blocking<void> {
     if (process.quotaBlock !== null) returnQuota(process.quotaBlock, "poolBytes", WORKING_SET_WATCH_QUOTA);
     step(k, "DP14");
   }
+  // Every process sees the same drive letters, so there is no map of its own to give back.
   step(k, "DP15");
   releaseQuota(process);
   step(k, "DP16");

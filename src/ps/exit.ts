@@ -280,7 +280,7 @@ function signalProcess(k: Kernel, process: EProcess): void {
 }
 
 /** Adds to the death certificate what the thread still held. */
-export function recordHeld(k: Kernel, thread: EThread, held: HeldResource): void {
+function recordHeld(k: Kernel, thread: EThread, held: HeldResource): void {
   if (k.sim.record === null) return;
   emit(k, { kind: "thread-held", pid: thread.threadsProcess.pid, tid: thread.tid, held });
 }

@@ -170,6 +170,7 @@ function recordRequest(k: Kernel, thread: EThread, status: NtStatus, reason: Kil
  * @returns SUCCESS, NOTHING_TO_TERMINATE, or PROCESS_IS_TERMINATING; no return if it is the caller's own process
  * @source ntoskrnl/ps/kill.c:80-125, PspTerminateProcess
  * @deviates takes process rundown (D06); the caller's own thread goes last, after all references are dropped (D04)
+ * @public for drivers, and for jobs
  */
 export function* PspTerminateProcess(
   k: Kernel,
@@ -265,6 +266,7 @@ export function* PsTerminateSystemThread(k: Kernel, exitStatus: NtStatus): Block
 /**
  * Whether the address space is being torn down.
  * @source ntoskrnl/ps/kill.c:1069-1074, PspIsProcessExiting
+ * @public for drivers
  */
 export function PspIsProcessExiting(process: EProcess): boolean {
   return hasProcessFlag(process, PSF_PROCESS_EXITING);

@@ -39,7 +39,11 @@ export function* PspRunCreateProcessNotifyRoutines(
   yield* KeLeaveCriticalRegion(k);
 }
 
-/** Registers or, with `remove`, unregisters a process notify routine. @returns INSUFFICIENT_RESOURCES when all slots are taken, PROCEDURE_NOT_FOUND */
+/**
+ * Registers or, with `remove`, unregisters a process notify routine.
+ * @returns INSUFFICIENT_RESOURCES when all slots are taken, PROCEDURE_NOT_FOUND
+ * @public for drivers
+ */
 export function PsSetCreateProcessNotifyRoutine(
   k: Kernel,
   routine: ProcessNotifyRoutine,
@@ -48,10 +52,20 @@ export function PsSetCreateProcessNotifyRoutine(
   return change(k, k.ps.processNotify, routine, options.remove);
 }
 
+/**
+ * Registers a thread notify routine.
+ * @returns INSUFFICIENT_RESOURCES when all slots are taken
+ * @public for drivers
+ */
 export function PsSetCreateThreadNotifyRoutine(k: Kernel, routine: ThreadNotifyRoutine): Blocking<NtStatus> {
   return change(k, k.ps.threadNotify, routine, false);
 }
 
+/**
+ * Unregisters a thread notify routine, once nobody runs it.
+ * @returns PROCEDURE_NOT_FOUND
+ * @public for drivers
+ */
 export function PsRemoveCreateThreadNotifyRoutine(k: Kernel, routine: ThreadNotifyRoutine): Blocking<NtStatus> {
   return change(k, k.ps.threadNotify, routine, true);
 }

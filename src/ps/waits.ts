@@ -31,7 +31,7 @@ export function describeWaits(thread: EThread): WaitedFor[] {
 }
 
 /** A dispatcher object in one word. */
-export function describeObject(object: DispatcherHeader): string {
+function describeObject(object: DispatcherHeader): string {
   if (object.objectHeader === null) return KINDS.get(object.type) ?? "object";
   return headerOf(object).type.name.toLowerCase();
 }

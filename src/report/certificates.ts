@@ -10,7 +10,7 @@ import type { ImageLocation } from "./images.ts";
 import type { ReportDeath, ReportThread } from "./report.ts";
 
 /** Things held that one certificate lists. */
-export const MAXIMUM_HELD = 32;
+const MAXIMUM_HELD = 32;
 
 const ROUTES: readonly DeathRoute[] = [
   ...(["returned", "exited", "killed", "process-exit", "process-kill"] as const),

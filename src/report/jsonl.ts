@@ -7,7 +7,7 @@
 import type { KernelEvent } from "../sim/record.ts";
 import type { RecordSink } from "../sim/state.ts";
 
-export const TRACE_FORMAT = "rundown.trace/1";
+const TRACE_FORMAT = "rundown.trace/1";
 
 /** The first line of a trace. */
 export function traceHeader(program: string): string {

@@ -69,11 +69,6 @@ export function firstOf<T>(head: ListEntry<T>): T | null {
   return head.flink === null ? null : head.flink.owner;
 }
 
-/** The owner of the entry behind `entry`, or null at the end of the list. */
-export function nextOf<T>(entry: ListEntry<T>): T | null {
-  return entry.flink === null ? null : entry.flink.owner;
-}
-
 /** The owners of all entries, in order. A snapshot: the list may change while it is walked. */
 export function listOwners<T>(head: ListEntry<T>): T[] {
   const owners: T[] = [];

@@ -235,7 +235,7 @@ export class ModelProcess {
   }
 }
 
-export function isWriteCopy(protection: number): boolean {
+function isWriteCopy(protection: number): boolean {
   return (protection & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)) !== 0;
 }
 

@@ -29,7 +29,7 @@ interface Translation {
   readonly writable: boolean;
 }
 
-export class FakeRam implements GuestRam {
+class FakeRam implements GuestRam {
   readonly u8: Uint8Array;
   readonly i32: Int32Array;
   readonly byteLength: number;

@@ -25,9 +25,9 @@ export const CollidedUnwind = 3;
 
 /** `EXCEPTION_REGISTRATION_RECORD`, and in our guard frames the frame that is guarded. */
 export const FRAME_NEXT = 0;
-export const FRAME_HANDLER = 4;
-export const FRAME_BYTES = 8;
-export const FRAME_GUARDED = 8;
+const FRAME_HANDLER = 4;
+const FRAME_BYTES = 8;
+const FRAME_GUARDED = 8;
 
 /** Arguments of a routine that has a frame. */
 export function argument(index: number): Memory {

@@ -12,26 +12,29 @@ import {
   CONTEXT_SEGMENTS,
 } from "../../abi/exception.ts";
 import type { X86Context } from "../../cpu/context.ts";
-import { readFsave, readFxsave, writeFsave, writeFxsave } from "../../cpu/fpstate.ts";
+import {
+  EXTENDED_REGISTERS_BYTES,
+  FLOATING_SAVE_AREA_BYTES,
+  readFsave,
+  readFxsave,
+  writeFsave,
+  writeFxsave,
+} from "../../cpu/fpstate.ts";
+import { EAX, EBP, EBX, ECX, EDI, EDX, ESI, ESP, SELECTOR_USER_CODE, SELECTOR_USER_DATA } from "../../cpu/layout.ts";
 import type { UserMemory } from "../../mm/usermemory.ts";
 
-const FSAVE_BYTES = 112;
-const FXSAVE_BYTES = 512;
 /** The flags that user mode may set: arithmetic flags, DF, TF, AC, ID. */
 const USER_EFLAGS = 0x00240dd5;
 const FIXED_EFLAGS = 0x202;
 
-const SELECTOR_CODE = 0x1b;
-const SELECTOR_DATA = 0x23;
-
 /** Indices of the general registers, with their places in the record. */
 const INTEGER_FIELDS: readonly (readonly [number, number])[] = [
-  [7, CONTEXT.edi],
-  [6, CONTEXT.esi],
-  [3, CONTEXT.ebx],
-  [2, CONTEXT.edx],
-  [1, CONTEXT.ecx],
-  [0, CONTEXT.eax],
+  [EDI, CONTEXT.edi],
+  [ESI, CONTEXT.esi],
+  [EBX, CONTEXT.ebx],
+  [EDX, CONTEXT.edx],
+  [ECX, CONTEXT.ecx],
+  [EAX, CONTEXT.eax],
 ];
 
 function has(flags: number, part: number): boolean {
@@ -42,12 +45,12 @@ function has(flags: number, part: number): boolean {
 export function writeContextRecord(user: UserMemory, address: number, context: X86Context, flags: number): void {
   user.writeU32(address + CONTEXT.contextFlags, flags);
   if (has(flags, CONTEXT_CONTROL)) {
-    user.writeU32(address + CONTEXT.ebp, (context.general[5] ?? 0) >>> 0);
+    user.writeU32(address + CONTEXT.ebp, (context.general[EBP] ?? 0) >>> 0);
     user.writeU32(address + CONTEXT.eip, context.eip >>> 0);
-    user.writeU32(address + CONTEXT.segCs, SELECTOR_CODE);
+    user.writeU32(address + CONTEXT.segCs, SELECTOR_USER_CODE);
     user.writeU32(address + CONTEXT.eflags, context.eflags >>> 0);
-    user.writeU32(address + CONTEXT.esp, (context.general[4] ?? 0) >>> 0);
-    user.writeU32(address + CONTEXT.segSs, SELECTOR_DATA);
+    user.writeU32(address + CONTEXT.esp, (context.general[ESP] ?? 0) >>> 0);
+    user.writeU32(address + CONTEXT.segSs, SELECTOR_USER_DATA);
   }
   if (has(flags, CONTEXT_INTEGER)) {
     for (const [register, field] of INTEGER_FIELDS) {
@@ -61,12 +64,12 @@ export function writeContextRecord(user: UserMemory, address: number, context: X
     user.writeU32(address + CONTEXT.segDs, context.segDs);
   }
   if (has(flags, CONTEXT_FLOATING_POINT)) {
-    const image = new Uint8Array(FSAVE_BYTES);
+    const image = new Uint8Array(FLOATING_SAVE_AREA_BYTES);
     writeFsave(context, new DataView(image.buffer));
     user.writeBytes(address + CONTEXT.floatSave, image);
   }
   if (has(flags, CONTEXT_EXTENDED_REGISTERS)) {
-    const image = new Uint8Array(FXSAVE_BYTES);
+    const image = new Uint8Array(EXTENDED_REGISTERS_BYTES);
     writeFxsave(context, new DataView(image.buffer));
     user.writeBytes(address + CONTEXT.extendedRegisters, image);
   }
@@ -80,19 +83,19 @@ export function readContextRecord(user: UserMemory, address: number, context: X8
   const flags = user.readU32(address + CONTEXT.contextFlags);
   if (user.faulted) return;
   if (has(flags, CONTEXT_CONTROL)) {
-    context.general[5] = user.readU32(address + CONTEXT.ebp) | 0;
+    context.general[EBP] = user.readU32(address + CONTEXT.ebp) | 0;
     context.eip = user.readU32(address + CONTEXT.eip) | 0;
     context.eflags = (user.readU32(address + CONTEXT.eflags) & USER_EFLAGS) | FIXED_EFLAGS;
-    context.general[4] = user.readU32(address + CONTEXT.esp) | 0;
+    context.general[ESP] = user.readU32(address + CONTEXT.esp) | 0;
   }
   if (has(flags, CONTEXT_INTEGER)) {
     for (const [register, field] of INTEGER_FIELDS) context.general[register] = user.readU32(address + field) | 0;
   }
   if (has(flags, CONTEXT_EXTENDED_REGISTERS)) {
-    const image = user.readBytes(address + CONTEXT.extendedRegisters, FXSAVE_BYTES);
-    if (!user.faulted) readFxsave(context, new DataView(image.buffer, image.byteOffset, FXSAVE_BYTES));
+    const image = user.readBytes(address + CONTEXT.extendedRegisters, EXTENDED_REGISTERS_BYTES);
+    if (!user.faulted) readFxsave(context, new DataView(image.buffer, image.byteOffset, EXTENDED_REGISTERS_BYTES));
   } else if (has(flags, CONTEXT_FLOATING_POINT)) {
-    const image = user.readBytes(address + CONTEXT.floatSave, FSAVE_BYTES);
-    if (!user.faulted) readFsave(context, new DataView(image.buffer, image.byteOffset, FSAVE_BYTES));
+    const image = user.readBytes(address + CONTEXT.floatSave, FLOATING_SAVE_AREA_BYTES);
+    if (!user.faulted) readFsave(context, new DataView(image.buffer, image.byteOffset, FLOATING_SAVE_AREA_BYTES));
   }
 }

@@ -72,7 +72,7 @@ export function pushStartFrame(user: UserMemory, initial: X86Context, start: Thr
   return pushWords(user, record, [0, record, 0, 0, 0]);
 }
 
-export function writeExceptionRecord(user: UserMemory, address: number, exception: ExceptionRecord): void {
+function writeExceptionRecord(user: UserMemory, address: number, exception: ExceptionRecord): void {
   const parameters = exception.parameters.slice(0, EXCEPTION_MAXIMUM_PARAMETERS);
   user.writeU32(address + EXCEPTION_RECORD.code, exception.code);
   user.writeU32(address + EXCEPTION_RECORD.flags, exception.flags);

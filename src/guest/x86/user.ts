@@ -37,7 +37,7 @@ const DWORDS_PER_PAGE = 1024;
 const REP_STOSD = 0xabf3;
 const USER_READ = { write: false, user: true, present: false };
 /** Longest list of arguments that a service takes. */
-export const MAXIMUM_ARGUMENTS = 20;
+const MAXIMUM_ARGUMENTS = 20;
 
 /** What all x86 threads of a machine share. */
 export interface X86Machine {

@@ -26,7 +26,7 @@ import {
   valueOf,
 } from "../../support/kernel.ts";
 
-export class IoTestThread extends IoThread {
+class IoTestThread extends IoThread {
   finished = false;
 }
 
@@ -99,7 +99,7 @@ export function inThread<T>(
 export const READ = 0x120089;
 export const WRITE = 0x120116;
 export const ALL = 0x1f01ff;
-export const SHARE_ALL = 7;
+const SHARE_ALL = 7;
 /** FILE_SYNCHRONOUS_IO_NONALERT. */
 export const SYNC = 0x20;
 

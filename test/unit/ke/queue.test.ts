@@ -30,7 +30,7 @@ class Item extends KQueueItem {
 function server(queue: KQueue, serve: (k: Kernel, name: string) => Blocking<void>): (k: Kernel) => Blocking<void> {
   return function* (k) {
     for (;;) {
-      const { item } = yield* KeRemoveQueue(k, queue, 0, null);
+      const { item } = yield* KeRemoveQueue(k, queue, { mode: 0, alertable: false, timeout100ns: null });
       if (item instanceof Item) yield* serve(k, item.name);
     }
   };
@@ -111,7 +111,7 @@ describe("concurrency", () => {
     const queue = KeInitializeQueue(k, 1);
     const log: string[] = [];
     spawn(k, function* (kernel) {
-      yield* KeRemoveQueue(kernel, queue, 0, null);
+      yield* KeRemoveQueue(kernel, queue, { mode: 0, alertable: false, timeout100ns: null });
       log.push("one and no more");
     });
     KeInsertQueue(k, queue, new Item("a"));
@@ -133,8 +133,8 @@ describe("timeouts", () => {
     const k = testKernel();
     const queue = KeInitializeQueue(k, 1);
     const seen = runToEnd(k, function* (kernel) {
-      const now = yield* KeRemoveQueue(kernel, queue, 0, 0);
-      const later = yield* KeRemoveQueue(kernel, queue, 0, 500);
+      const now = yield* KeRemoveQueue(kernel, queue, { mode: 0, alertable: false, timeout100ns: 0 });
+      const later = yield* KeRemoveQueue(kernel, queue, { mode: 0, alertable: false, timeout100ns: 500 });
       return [now, later, queue.currentCount, kernel.ke.prcb.clock];
     });
     const timeout = { item: null, status: STATUS_TIMEOUT };

@@ -60,7 +60,7 @@ export function drop(m: MemoryMachine, section: SectionObject): void {
   m.call(ObDereferenceObject(m.k, section));
 }
 
-export function fileOf(source: ByteSource, identity: string | null = "file"): SectionFile {
+function fileOf(source: ByteSource, identity: string | null = "file"): SectionFile {
   return { object: null, name: "\\file", identity, source };
 }
 
