@@ -10,6 +10,7 @@ import {
   type Environment,
   type EnvironmentResult,
 } from "../../src/guest/environment.ts";
+import type { WasmModule } from "../../src/cpu/webassembly.ts";
 import type { HostDirectory } from "../../src/io/hostdirectory.ts";
 import { createMachine } from "../../src/machine/machine.ts";
 import type { MachineLimits, MachineMount, MachineOptions, ProcessorOptions } from "../../src/machine/options.ts";
@@ -20,7 +21,7 @@ import { CliFailure } from "./failure.ts";
 import { guestEnvironment } from "./guestenvironment.ts";
 import { errorCode } from "./output.ts";
 import { usedParts } from "./parts.ts";
-import { loadProcessor, optimiseGeneratedCode } from "./processor.ts";
+import { loadProcessor, reloadOptimised } from "./processor.ts";
 import { notRunnable, type Program } from "./program.ts";
 import type { RunOptions } from "./runoptions.ts";
 import { cacheRoot } from "./setup-directory.ts";
@@ -110,8 +111,9 @@ function makeProcessor(processor: RunOptions["processor"], cacheDirectory: strin
   if (processor === "interpreter") {
     return { module: loadProcessor({ optimise: "everything", cacheDirectory }), mode: "interpreter" };
   }
-  const module = loadProcessor({ optimise: "generated-code", cacheDirectory });
-  return { module, mode: processor === "auto" ? "tiered" : "jit", onJit: optimiseGeneratedCode };
+  const module = loadProcessor({ optimise: "nothing", cacheDirectory });
+  const jitModule = (): WasmModule => reloadOptimised(cacheDirectory);
+  return { module, mode: processor === "auto" ? "tiered" : "jit", jitModule };
 }
 
 function limitsOf(options: RunOptions): MachineLimits {

@@ -3,10 +3,9 @@
  * patched file from the user's cache, and compiles it the way that makes the first guest instruction come soonest.
  *
  * V8's optimising compiler is the main cost of a short run: it compiles v86's three huge functions in the background,
- * on a core that others need, and Node waits for it at the end. So the module gets a budget that only a long run uses
- * up. The code that v86 generates for hot guest code is where optimisation pays; `optimiseGeneratedCode` is for
- * `CpuOptions.onJit` and makes the engine's own budget hold for modules from then on. A module keeps the budget that it was
- * compiled with. (The flag `--liftoff-only` does not do: once set, no other flag of that name brings optimisation back.)
+ * on a core that others need, and Node waits for it at the end. So the first module is compiled by the baseline compiler
+ * only, whatever becomes hot. When guest code is about to be compiled the run is a long one, and goes on with a second
+ * module that V8 optimises as it sees fit, as it does the code that v86 generates.
  *
  * The cache is `$XDG_CACHE_HOME/rundown` or `~/.cache/rundown`. A file there is named after the package's hash and the
  * version of the patch, ends in the SHA-256 of what precedes, and comes into being by a rename, so that several
@@ -22,8 +21,8 @@ import { EXPECTED_SHA256, PATCH_VERSION, patchProcessor } from "../../src/cpu/pa
 import { webAssembly, type WasmModule } from "../../src/cpu/webassembly.ts";
 
 export interface ProcessorOptions {
-  /** Whether to start fast, or to run the interpreter itself at full speed from the start: for long explorations. */
-  readonly optimise: "generated-code" | "everything";
+  /** Whether to start fast, or to run at full speed as soon as possible: for long explorations. */
+  readonly optimise: "nothing" | "everything";
   /** Replaces the user's cache directory. */
   readonly cacheDirectory?: string;
 }
@@ -35,15 +34,25 @@ class WrongProcessorError extends Error {
 
 export function loadProcessor(options: ProcessorOptions): WasmModule {
   const bytes = patchedBytes(options.cacheDirectory ?? userCacheDirectory());
-  for (const flag of options.optimise === "generated-code" ? BASELINE_ONLY : OPTIMISING) setFlagsFromString(flag);
+  return compile(bytes, options.optimise);
+}
+
+/** The same code in a module of its own, optimised as V8 sees fit, whatever was loaded before. */
+export function reloadOptimised(cacheDirectory: string): WasmModule {
+  const bytes = patchedBytes(cacheDirectory);
+  // Two modules with the same bytes would be one, and keep what it was compiled with.
+  const emptyCustomSection = [0, 2, 1, 0x2e];
+  const marked = new Uint8Array(bytes.length + emptyCustomSection.length);
+  marked.set(bytes);
+  marked.set(emptyCustomSection, bytes.length);
+  return compile(marked, "everything");
+}
+
+function compile(bytes: Uint8Array, optimise: ProcessorOptions["optimise"]): WasmModule {
+  for (const flag of optimise === "nothing" ? BASELINE_ONLY : OPTIMISING) setFlagsFromString(flag);
   // The bytes are known to be good, so each function is looked at when it is first called: most never are.
   setFlagsFromString("--wasm-lazy-validation");
   return new webAssembly.Module(bytes);
-}
-
-/** To be called when guest code is about to be compiled, if the module was loaded for a fast start. */
-export function optimiseGeneratedCode(): void {
-  for (const flag of OPTIMISING) setFlagsFromString(flag);
 }
 
 const BASELINE_ONLY = ["--liftoff-only"];

@@ -74,8 +74,11 @@ export interface CpuOptions {
    * gains. Decided at the start of a run, so it is as repeatable as the runs are.
    */
   readonly jitAfter?: number;
-  /** Called when the compiler is switched on, before it has compiled anything. */
-  readonly onJit?: () => void;
+  /**
+   * Asked when the compiler is switched on, before it has compiled anything, and once: the module to go on with. It is the
+   * same code, compiled by the host with a long run in mind.
+   */
+  readonly jitModule?: () => WasmModule;
 }
 
 export interface Cpu {
@@ -129,6 +132,8 @@ class V86Cpu implements Cpu {
   readonly #engine: Engine;
   readonly #options: CpuOptions;
   #instructions = 0;
+  /** Whether the module is the one that `jitModule` gave. */
+  #movedOn = false;
   /** Whether code is never compiled again until reset: the compiler has failed. */
   #jitGivenUp = false;
 
@@ -268,8 +273,26 @@ class V86Cpu implements Cpu {
   #considerJit(): void {
     if (this.#options.mode !== "jit" || this.#jitGivenUp) return;
     if (this.#instructions < (this.#options.jitAfter ?? DEFAULT_JIT_AFTER)) return;
-    this.#options.onJit?.();
+    const { jitModule } = this.#options;
+    if (jitModule !== undefined && !this.#movedOn) this.#moveTo(jitModule());
+    this.#movedOn = true;
     this.#engine.enableJit();
+  }
+
+  /** Goes on with another module, around RAM and registers. */
+  #moveTo(module: WasmModule): void {
+    const state = this.#viewed().u8.slice(STATE_START, STATE_END);
+    this.#engine.replaceModule(module);
+    this.#resume(state);
+  }
+
+  /** Puts the guest's registers into an instance that is as new. */
+  #resume(state: Uint8Array): void {
+    const engine = this.#engine;
+    engine.u8.set(state, STATE_START);
+    engine.u8[PREFIXES] = 0;
+    engine.x.set_control_word((engine.i32[FPU_CONTROL_WORD >>> 2] ?? 0) & 0xffff);
+    engine.x.full_clear_tlb();
   }
 
   /** One stay in ring 3: from `trap` to the next trap, or `instructions` further on. */
@@ -339,10 +362,7 @@ class V86Cpu implements Cpu {
     }
     const state = engine.u8.slice(STATE_START, STATE_END);
     engine.restore();
-    engine.u8.set(state, STATE_START);
-    engine.u8[PREFIXES] = 0;
-    engine.x.set_control_word((engine.i32[FPU_CONTROL_WORD >>> 2] ?? 0) & 0xffff);
-    engine.x.full_clear_tlb();
+    this.#resume(state);
     if (compilerFailed) this.#jitGivenUp = true;
     else if (jitEnabled) engine.enableJit();
     if (!compilerFailed) this.stats.processorFaults++;

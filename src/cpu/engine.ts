@@ -101,7 +101,7 @@ export class Engine {
   /** Base of the segment behind the thread environment block's selector. */
   tebBase = 0;
 
-  readonly #module: WasmModule;
+  #module: WasmModule;
   #table!: WasmTable;
   #base = 0;
   #tick = 0;
@@ -180,6 +180,15 @@ export class Engine {
     for (const page of this.#template.pages) this.u8.set(page.bytes, page.address);
     this.x.stack_pointer.value = this.#template.stackPointer;
     for (let i = 0; i < JIT_TABLE_LENGTH; i++) this.#table.set(i + JIT_TABLE_OFFSET, null);
+  }
+
+  /** Goes on with the same code in another module; everything outside RAM is as new. */
+  replaceModule(module: WasmModule): void {
+    this.#module = module;
+    this.#pending = null;
+    this.jitEnabled = false;
+    this.#tick = 0;
+    this.#replaceInstance();
   }
 
   /** A new instance around the old RAM: for when panics have leaked too much. */

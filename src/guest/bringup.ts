@@ -2,15 +2,7 @@
  * Process bring-up: everything a process has in memory before its first instruction. The same for the first process of a
  * machine and for those that programs create.
  */
-import {
-  MEM_COMMIT,
-  MEM_RESERVE,
-  PAGE_EXECUTE_READ,
-  PAGE_READONLY,
-  PAGE_READWRITE,
-  SEC_COMMIT,
-  ViewUnmap,
-} from "../abi/mm.ts";
+import { MEM_COMMIT, MEM_RESERVE, PAGE_EXECUTE_READ, PAGE_READWRITE } from "../abi/mm.ts";
 import { OS_VERSION } from "../abi/peb.ts";
 import {
   failure,
@@ -23,10 +15,9 @@ import {
 } from "../abi/status.ts";
 import { Peb } from "../abi/teb.ts";
 import type { Kernel } from "../kernel.ts";
-import { MmCreateSection, type SectionObject } from "../mm/section.ts";
+import type { SectionObject } from "../mm/section.ts";
 import { MmCreatePeb } from "../mm/teb.ts";
 import { UserMemory } from "../mm/usermemory.ts";
-import { MmMapViewOfSection, type MappedView } from "../mm/view.ts";
 import { MmAllocateVirtualMemory } from "../mm/virtual.ts";
 import { ObDereferenceObject } from "../ob/reference.ts";
 import type { EProcess } from "../ps/objects.ts";
@@ -34,8 +25,8 @@ import { PspCreateProcess } from "../ps/process.ts";
 import { type CreatedThread, PspCreateThread, type ThreadCreation } from "../ps/thread.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { bindImports } from "./bind.ts";
-import { bytesSource } from "./bytes.ts";
 import { createImageSection, type Library } from "./library.ts";
+import { mapReadOnlyBytes, mapWholeSection } from "./mapview.ts";
 import { encodeParameters, parameterBytes, type ProcessParameters } from "./parameters.ts";
 import { PROCESS_PARAMETERS } from "../abi/peb.ts";
 import { importNamesOf } from "./x86/importnames.ts";
@@ -79,10 +70,10 @@ function* fillProcess(k: Kernel, guest: X86Guest, process: EProcess, plan: Proce
   const { environment } = guest;
   const ntdll = createImageSection(k, environment.ntdll, "\\SystemRoot\\System32\\ntdll.dll");
   if (!ntdll.ok) return ntdll.status;
-  const mappedNtdll = mapImage(k, process, ntdll.value);
+  const mappedNtdll = mapWholeSection(k, process, ntdll.value, PAGE_EXECUTE_READ);
   yield* ObDereferenceObject(k, ntdll.value);
   if (!mappedNtdll.ok) return mappedNtdll.status;
-  const image = mapImage(k, process, plan.section);
+  const image = mapWholeSection(k, process, plan.section, PAGE_EXECUTE_READ);
   if (!image.ok) return image.status;
   process.sectionBaseAddress = image.value.base;
   guest.machine.imports.set(process.pid, importNamesOf(plan.library));
@@ -108,41 +99,13 @@ function* fillProcess(k: Kernel, guest: X86Guest, process: EProcess, plan: Proce
   return yield* prepareWin32(k, guest, process);
 }
 
-function mapImage(k: Kernel, process: EProcess, section: SectionObject): NtResult<MappedView> {
-  return MmMapViewOfSection(k, process, section, {
-    base: 0,
-    zeroBits: 0,
-    offset: 0,
-    viewSize: 0,
-    inheritDisposition: ViewUnmap,
-    allocationType: 0,
-    protection: PAGE_EXECUTE_READ,
-  });
-}
-
 /** What Wine's ntdll needs besides: the stubs of its system calls, and the API set map. */
 function* prepareWin32(k: Kernel, guest: X86Guest, process: EProcess): Blocking<NtStatus> {
   const stubs = writeSystemCallStubs(k, guest, process);
   if (!NT_SUCCESS(stubs)) return stubs;
   const { apiSet } = guest.environment;
   if (apiSet === null) return STATUS_SUCCESS;
-  const section = MmCreateSection(k, {
-    maximumSize: 0,
-    protection: PAGE_READONLY,
-    attributes: SEC_COMMIT,
-    file: { object: null, name: "apiset", identity: "apiset", source: bytesSource(apiSet) },
-  });
-  if (!section.ok) return section.status;
-  const view = MmMapViewOfSection(k, process, section.value, {
-    base: 0,
-    zeroBits: 0,
-    offset: 0,
-    viewSize: 0,
-    inheritDisposition: ViewUnmap,
-    allocationType: 0,
-    protection: PAGE_READONLY,
-  });
-  yield* ObDereferenceObject(k, section.value);
+  const view = yield* mapReadOnlyBytes(k, process, "apiset", apiSet);
   if (!view.ok) return view.status;
   const user = new UserMemory(k, process);
   user.writeU32(process.peb + Peb.ApiSetMap, view.value.base);

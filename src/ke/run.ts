@@ -26,7 +26,7 @@ export interface RunLimits {
   readonly turns: number;
   /** Nanoseconds of virtual time; Infinity for none. */
   readonly untilNs: number;
-  /** Asked after every turn; true ends the run as "turns". */
+  /** Asked after every turn, and whenever time jumps; true ends the run as "turns". */
   readonly stop: () => boolean;
 }
 
@@ -59,18 +59,23 @@ function runTurns(k: Kernel, limits: RunLimits): RunEnd {
     if (prcb === null) {
       const jump = advanceToNextTimer(k, limits.untilNs);
       if (jump !== null) return jump;
-      continue;
+    } else {
+      k.ke.prcb = prcb;
+      if (prcb.clock > limits.untilNs) return "time";
+      runProcessor(k, prcb);
     }
-    k.ke.prcb = prcb;
-    if (prcb.clock > limits.untilNs) return "time";
-    const due = nextTimer(k);
-    if (due !== null && due.dueTime * 100 <= prcb.clock) expireTimers(k);
-    selectThread(k, prcb);
-    const thread = prcb.currentThread;
-    if (thread !== null) runThread(k, prcb, thread);
     if (limits.stop()) return "turns";
   }
   return "turns";
+}
+
+/** One turn of a processor: the timers that are due, then the thread that may run. */
+function runProcessor(k: Kernel, prcb: Kprcb): void {
+  const due = nextTimer(k);
+  if (due !== null && due.dueTime * 100 <= prcb.clock) expireTimers(k);
+  selectThread(k, prcb);
+  const thread = prcb.currentThread;
+  if (thread !== null) runThread(k, prcb, thread);
 }
 
 /** The processor with the smallest clock among those that have something to run, or null. */

@@ -64,10 +64,7 @@ export class LpcPort extends ObjectBody {
   }
 }
 
-/**
- * A connection port, without a name yet.
- * @public for servers: no system service makes a port yet
- */
+/** A connection port, without a name yet. */
 export function newConnectionPort(k: Kernel): LpcPort {
   const port = new LpcPort(newObjectId(k), KeInitializeSemaphore(k, 0, 0x7fffffff));
   port.connectionPort = port;

@@ -201,12 +201,12 @@ function takeProcessor(options: MachineOptions): Cpu | null {
     processor.reset();
     return processor;
   }
-  const { module, mode, onJit } = processor;
+  const { module, mode, jitModule } = processor;
   return createCpu(module, {
     ramBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES,
     mode: mode === "interpreter" ? "interpreter" : "jit",
     ...(mode === "jit" ? { jitAfter: 0 } : {}),
-    ...(onJit === undefined ? {} : { onJit }),
+    ...(jitModule === undefined ? {} : { jitModule }),
   });
 }
 

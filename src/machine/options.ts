@@ -11,8 +11,8 @@ export interface ProcessorOptions {
   readonly module: WasmModule;
   /** `tiered` interprets first and compiles hot code of programs that run long. */
   readonly mode: "interpreter" | "jit" | "tiered";
-  /** Called when compilation begins in mode `tiered` or `jit`. */
-  readonly onJit?: () => void;
+  /** In mode `tiered` or `jit`: the module to go on with when compilation begins, compiled for a long run. */
+  readonly jitModule?: () => WasmModule;
 }
 
 export interface MachineLimits {

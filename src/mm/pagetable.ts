@@ -66,7 +66,7 @@ export function pteFor(frame: number, protection: number, owner: "private" | "sh
 }
 
 /** Calls `visit` for every entry that is not 0 among the pages [from, to). */
-export function forEachPte(
+function forEachPte(
   ram: GuestRam,
   space: AddressSpace,
   from: number,

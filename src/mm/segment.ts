@@ -60,7 +60,7 @@ export interface SegmentInit {
 
 /** Why a page could not be had: physical memory is used up, or its file can't be read. */
 export const NO_FRAME = 0;
-export const READ_FAILED = -1;
+const READ_FAILED = -1;
 
 export function isCommitted(segment: Segment, page: number): boolean {
   return segment.committed === null || segment.committed.has(page);

@@ -11,6 +11,12 @@ import type { Blocking } from "../sim/blocking.ts";
 import { KiPreempt } from "../ke/preempt.ts";
 
 /**
+ * System calls after which a thread lets the run loop look up, though its turn goes on: a call may cost the host a
+ * thousand times what it costs the guest, and only the run loop hears that the run is to be stopped.
+ */
+const CALLS_AT_ONCE = 16;
+
+/**
  * Runs the current thread in user mode for the rest of its life. Every turn begins with the delivery of APCs, so a thread
  * that was killed executes no further user instruction.
  */
@@ -18,10 +24,12 @@ export function* KiUserModeLoop(k: Kernel): Blocking<never> {
   const thread = KeGetCurrentThread(k);
   const { user } = thread;
   assert(user !== null, "a thread that goes to user mode has a user context");
+  let calls = 0;
   for (;;) {
     yield* prepareReturn(k, thread);
     switch (user.run(k, thread, turnBudget(k, thread))) {
       case "system-call": {
+        calls++;
         const blocking = user.systemCall(k, thread);
         if (blocking !== undefined) yield* blocking;
         break;
@@ -32,7 +40,10 @@ export function* KiUserModeLoop(k: Kernel): Blocking<never> {
       case "quantum":
         break;
     }
-    if (mustYield(k, thread)) yield* KiPreempt();
+    if (mustYield(k, thread) || (calls >= CALLS_AT_ONCE && !k.sim.exploring)) {
+      calls = 0;
+      yield* KiPreempt();
+    }
   }
 }
 

@@ -36,7 +36,11 @@ export function headerFields(file: Uint8Array): Field[] {
   const sections = view.getUint16(signature + 6, true);
   const sizes = [...FILE_HEADER_FIELDS, ...OPTIONAL_HEADER_FIELDS];
   for (let section = 0; section < sections; section++) sizes.push(-SECTION_NAME_BYTES, ...SECTION_FIELDS);
-  const fields: Field[] = [{ offset: 0, bytes: 2 }, { offset: 0x3c, bytes: 4 }, { offset: signature, bytes: 4 }];
+  const fields: Field[] = [
+    { offset: 0, bytes: 2 },
+    { offset: 0x3c, bytes: 4 },
+    { offset: signature, bytes: 4 },
+  ];
   let offset = signature + 4;
   for (const bytes of sizes) {
     if (bytes > 0) fields.push({ offset, bytes });

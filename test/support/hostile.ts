@@ -122,7 +122,9 @@ function ownPool(): ReadonlyMap<string, number> {
 /** Bytes in use by tag; of what threads are made of, bytes for each worker thread, for there are more at busy times. */
 function poolOf(k: Kernel): ReadonlyMap<string, number> {
   const workers = k.ps.initialSystemProcess?.activeThreads ?? 1;
-  return new Map([...k.ex.pool.tags.values()].map(({ tag, bytes }) => [tag, THREAD_TAGS.has(tag) ? bytes / workers : bytes]));
+  return new Map(
+    [...k.ex.pool.tags.values()].map(({ tag, bytes }) => [tag, THREAD_TAGS.has(tag) ? bytes / workers : bytes]),
+  );
 }
 
 const THREAD_TAGS = new Set(["Thre", "KStk"]);

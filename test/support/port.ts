@@ -5,11 +5,21 @@ import { NT_SUCCESS, type NtStatus } from "../../src/abi/status.ts";
 import type { Script } from "../../src/guest/script/context.ts";
 import { nt } from "../../src/guest/script/services.ts";
 import type { Kernel } from "../../src/kernel.ts";
-import { type LpcMessage, type LpcPort, newConnectionPort } from "../../src/lpc/port.ts";
+import {
+  type LpcMessage,
+  type LpcPort,
+  LpcRequestPort,
+  newClientDiedMessage,
+  newConnectionPort,
+} from "../../src/lpc/port.ts";
 import { ObCreateObject } from "../../src/ob/create.ts";
 import { ObInsertObject } from "../../src/ob/insert.ts";
 import { NtRegisterThreadTerminatePort } from "../../src/ps/threadservices.ts";
 import { must } from "./scene.ts";
+
+/** `LPC_DATAGRAM` and `LPC_CLIENT_DIED`. */
+export const DATAGRAM = 3;
+export const CLIENT_DIED = 6;
 
 export interface TestPort {
   readonly port: LpcPort;
@@ -40,4 +50,9 @@ export function registerPort(handle: number): Script<NtStatus> {
 /** What waits in the port, oldest first. It stays there. */
 export function messagesOf(port: LpcPort): LpcMessage[] {
   return port.messages.map(({ message }) => message);
+}
+
+/** Sends a datagram from the calling thread. */
+export function sendDatagram(k: Kernel, port: LpcPort): NtStatus {
+  return LpcRequestPort(k, port, { ...newClientDiedMessage({ pid: 0, tid: 0 }, 0), type: DATAGRAM });
 }

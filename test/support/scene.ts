@@ -24,6 +24,8 @@ import { Watch } from "./invariants.ts";
 export interface SceneOptions extends Partial<MachineOptions> {
   /** Runs before the first thread, for callbacks and injected failures. */
   readonly prepare?: (k: Kernel) => void;
+  /** Sees every event, in order. */
+  readonly see?: (event: KernelEvent) => void;
   /** How the run is to end; `exited` unless said otherwise. */
   readonly outcome?: MachineOutcome;
 }
@@ -37,13 +39,14 @@ export interface Scene {
 
 /** Runs a program to its end. Fails unless it ends as expected, every invariant held, and nothing is left. */
 export function play(program: ScriptProgram, options: SceneOptions = {}): Scene {
-  const { prepare, outcome = "exited", ...rest } = options;
+  const { prepare, see, outcome = "exited", ...rest } = options;
   const events: KernelEvent[] = [];
   let kernel: Kernel | null = null;
   const watch = new Watch(() => kernel);
   const sink = (event: KernelEvent): void => {
     events.push(event);
     watch.see(event);
+    see?.(event);
   };
   const machine = createMachine({ processor: null, environment: null, record: sink, trace: sink, ...rest });
   kernel = machine.kernel;

@@ -60,7 +60,15 @@ const ALL_NAMES = [...FILE_NAMES, ...OBJECT_NAMES];
 const BAD_ADDRESSES = [
   ...[0, 1, 4, 0xffff, 0x10000, 0x7ffdffff, 0x7ffe0000, 0x7ffe0ffc, 0x7ffeffff, 0x7fff0000, 0x7fffffff],
   ...[0x80000000, 0x80000001, 0xbffffffc, 0xc0000000, 0xffc00000, 0xfffff000, 0xfffffffc, 0xfffffffd, 0xffffffff],
-  ...[IMAGE_BASE, IMAGE_BASE + 0x1000, IMAGE_BASE + 0x1fff, DATA + 0xfff, DATA + 0xffd, DATA - 2, DATA + DATA_BYTES - 1],
+  ...[
+    IMAGE_BASE,
+    IMAGE_BASE + 0x1000,
+    IMAGE_BASE + 0x1fff,
+    DATA + 0xfff,
+    DATA + 0xffd,
+    DATA - 2,
+    DATA + DATA_BYTES - 1,
+  ],
 ];
 const LENGTHS = [
   ...[0, 1, 2, 4, 7, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 56, 64, 0x100, 0x1000, 0x1001, 0x4000, 0x10000],
@@ -70,11 +78,47 @@ const FLAGS = [0, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x1000, 0x3000, 0x8
 const FILE_OPTIONS = [0, 0x20, 0x20, 0x21, 0x40, 0x60, 0x60, 0x10, 0x1000, 0x1060, 0x4021, 0x2000, 0xffffffff];
 const PROTECTIONS = [0, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x102, 0x104, 0x120, 0x204, 0x301, 0xffffffff];
 const ALLOCATIONS = [0x1000, 0x2000, 0x3000, 0x3000, 0x4000, 0x8000, 0x102000, 0x80000, 0x103000, 0, 0x400000, 0xc000];
-const ACCESSES = [0, 0x1fffff, 0x1fffff, 0x2000000, 0x12019f, 0xc0000000, 0x120089, 0x1f0003, 0x2000000, 0x80000000, 0x40000000, 0x10000000, 0x100000, 1, 0xf003f, 0x1000000];
+const ACCESSES = [
+  0, 0x1fffff, 0x1fffff, 0x2000000, 0x12019f, 0xc0000000, 0x120089, 0x1f0003, 0x2000000, 0x80000000, 0x40000000,
+  0x10000000, 0x100000, 1, 0xf003f, 0x1000000,
+];
 const PSEUDO_HANDLES = [0xffffffff, 0xfffffffe, 0xfffffffd, 0xfffffffc, 0xfffffffb, 0xfffffffa];
 
 /** One letter for each kind of argument; the signatures of `syscallprogram.ts` are made of them. */
-export type ArgumentKind = "h" | "p" | "t" | "o" | "A" | "U" | "T" | "b" | "l" | "c" | "n" | "f" | "P" | "M" | "x" | "r" | "C" | "E" | "R" | "S" | "H" | "L" | "a" | "m" | "s" | "z" | "Z" | "F" | "k" | "q" | "e" | "G" | "y";
+export type ArgumentKind =
+  | "h"
+  | "p"
+  | "t"
+  | "o"
+  | "A"
+  | "U"
+  | "T"
+  | "b"
+  | "l"
+  | "c"
+  | "n"
+  | "f"
+  | "P"
+  | "M"
+  | "x"
+  | "r"
+  | "C"
+  | "E"
+  | "R"
+  | "S"
+  | "H"
+  | "L"
+  | "a"
+  | "m"
+  | "s"
+  | "z"
+  | "Z"
+  | "F"
+  | "k"
+  | "q"
+  | "e"
+  | "G"
+  | "y";
 
 /** Addresses in the program's code. */
 export interface CodeAddresses {
@@ -171,7 +215,9 @@ export function argumentOf(kind: ArgumentKind, random: Random, code: CodeAddress
     case "a":
       return random.pick(ACCESSES);
     case "m":
-      return random.oneIn(3) ? 0x10000 * random.below(0x8000) : random.pick([DATA, IMAGE_BASE, code.calls, scratch(random)]);
+      return random.oneIn(3)
+        ? 0x10000 * random.below(0x8000)
+        : random.pick([DATA, IMAGE_BASE, code.calls, scratch(random)]);
     case "z":
       return random.oneIn(8) ? random.pick(FLAGS) : 0;
     case "k":

@@ -4,7 +4,15 @@
  */
 import { allServices } from "../../src/machine/services.ts";
 import { builtinEnvironment } from "./machine.ts";
-import { IMAGE_BASE, MachineCode, SECTION_CODE, SECTION_READ, SECTION_WRITE, TEXT_RVA, writeProgram } from "./program.ts";
+import {
+  IMAGE_BASE,
+  MachineCode,
+  SECTION_CODE,
+  SECTION_READ,
+  SECTION_WRITE,
+  TEXT_RVA,
+  writeProgram,
+} from "./program.ts";
 import { type Random, randomFrom } from "./random.ts";
 import {
   argumentOf,
@@ -37,37 +45,52 @@ export const THREADS = 5;
 const PARTS = 2 * THREADS;
 
 /** The kinds of the arguments of each service; see `ArgumentKind`. */
-const SIGNATURES: ReadonlyMap<string, string> = new Map([
-  ...["NtAllocateVirtualMemory pRzZMP", "NtFreeVirtualMemory pRZM", "NtProtectVirtualMemory pRZPo"],
-  ...["NtQueryVirtualMemory pmkbqo", "NtReadVirtualMemory pmblo", "NtWriteVirtualMemory pbblo"],
-  ...["NtFlushInstructionCache pml", "NtCreateSection oaATPGy", "NtOpenSection oaA", "NtMapViewOfSection hpRzzzZnzP"],
-  ...["NtUnmapViewOfSection pm", "NtQuerySection hkbqo", "NtClose h", "NtDuplicateObject phpoazn"],
-  ...["NtWaitForSingleObject hnT", "NtWaitForMultipleObjects nHnnT", "NtSignalAndWaitForSingleObject hhnT"],
-  ...["NtCreateEvent oaAnn", "NtOpenEvent oaA", "NtSetEvent ho", "NtResetEvent ho", "NtPulseEvent ho", "NtClearEvent h"],
-  ...["NtQueryEvent hkbqo", "NtCreateMutant oaAn", "NtOpenMutant oaA", "NtReleaseMutant ho", "NtQueryMutant hkbqo"],
-  ...["NtCreateSemaphore oaAnn", "NtOpenSemaphore oaA", "NtReleaseSemaphore hno", "NtQuerySemaphore hkbqo"],
-  ...["NtCreateTimer oaAn", "NtOpenTimer oaA", "NtSetTimer hTrxnno", "NtCancelTimer ho", "NtQueryTimer hkbqo"],
-  ...["NtCreateKeyedEvent oaAn", "NtOpenKeyedEvent oaA", "NtWaitForKeyedEvent hbnT", "NtReleaseKeyedEvent hbnT"],
-  ...["NtTerminateProcess px", "NtTerminateThread tx", "NtSuspendThread to", "NtResumeThread to"],
-  ...["NtAlertResumeThread to", "NtSuspendProcess h", "NtResumeProcess p", "NtQueueApcThread trxxx", "NtAlertThread t"],
-  ...["NtTestAlert ", "NtDelayExecution nT", "NtYieldExecution ", "NtWaitForAlertByThreadId xT"],
-  ...["NtAlertThreadByThreadId h", "NtOpenProcess oaAH", "NtOpenThread oaAH", "NtRegisterThreadTerminatePort h"],
-  ...["NtFlushProcessWriteBuffers ", "NtQueryInformationThread tcblo", "NtSetInformationThread tcbl"],
-  ...["NtQueryInformationProcess pcblo", "NtSetInformationProcess pcbl", "NtQuerySystemInformation cblo"],
-  ...["NtQuerySystemTime o", "NtQueryPerformanceCounter oo", "NtQueryTimerResolution ooo", "NtGetTickCount "],
-  ...["NtQueryDefaultLocale no", "NtQueryDefaultUILanguage o", "NtQueryInstallUILanguage o"],
-  ...["NtCreateFile oaAozznnFzz", "NtOpenFile oaAonF", "NtReadFile hzrxoblTz", "NtWriteFile hzrxoblTz"],
-  ...["NtFlushBuffersFile ho", "NtFsControlFile hzrxolblbl", "NtDeviceIoControlFile hzrxolblbl"],
-  ...["NtQueryInformationFile hoblc", "NtSetInformationFile hoblc", "NtQueryVolumeInformationFile hoblc"],
-  ...["NtQueryDirectoryFile hzrxoblcnUn", "NtQueryAttributesFile Ab", "NtQueryFullAttributesFile Ab"],
-  ...["NtCreateKey oaAzUzo", "NtOpenKey oaA", "NtOpenKeyEx oaAn", "NtDeleteKey h", "NtFlushKey h"],
-  ...["NtNotifyChangeKey hzrxofnbln", "NtSetValueKey hUnnbl", "NtDeleteValueKey hU", "NtQueryValueKey hUnblo"],
-  ...["NtEnumerateKey hnnblo", "NtEnumerateValueKey hnnblo", "NtQueryKey hnblo"],
-  ...["NtOpenProcessToken pao", "NtOpenProcessTokenEx pafo", "NtOpenThreadToken tano", "NtOpenThreadTokenEx tanfo"],
-  ...["NtQueryInformationToken hcblo", "NtContinue Cn", "NtRaiseException ECn", "NtGetContextThread tC"],
-  ...["NtSetContextThread tC", "NtCreateThreadEx oaApeSzzssL", "NtCreateUserProcess ooaaAAnnbbL"],
-  ...["NtInitializeNlsFiles oob", "NtGetNlsSectionPtr nnboo"],
-].map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)] as const));
+const SIGNATURES: ReadonlyMap<string, string> = new Map(
+  [
+    ...["NtAllocateVirtualMemory pRzZMP", "NtFreeVirtualMemory pRZM", "NtProtectVirtualMemory pRZPo"],
+    ...["NtQueryVirtualMemory pmkbqo", "NtReadVirtualMemory pmblo", "NtWriteVirtualMemory pbblo"],
+    ...["NtFlushInstructionCache pml", "NtCreateSection oaATPGy", "NtOpenSection oaA", "NtMapViewOfSection hpRzzzZnzP"],
+    ...["NtUnmapViewOfSection pm", "NtQuerySection hkbqo", "NtClose h", "NtDuplicateObject phpoazn"],
+    ...["NtWaitForSingleObject hnT", "NtWaitForMultipleObjects nHnnT", "NtSignalAndWaitForSingleObject hhnT"],
+    ...[
+      "NtCreateEvent oaAnn",
+      "NtOpenEvent oaA",
+      "NtSetEvent ho",
+      "NtResetEvent ho",
+      "NtPulseEvent ho",
+      "NtClearEvent h",
+    ],
+    ...["NtQueryEvent hkbqo", "NtCreateMutant oaAn", "NtOpenMutant oaA", "NtReleaseMutant ho", "NtQueryMutant hkbqo"],
+    ...["NtCreateSemaphore oaAnn", "NtOpenSemaphore oaA", "NtReleaseSemaphore hno", "NtQuerySemaphore hkbqo"],
+    ...["NtCreateTimer oaAn", "NtOpenTimer oaA", "NtSetTimer hTrxnno", "NtCancelTimer ho", "NtQueryTimer hkbqo"],
+    ...["NtCreateKeyedEvent oaAn", "NtOpenKeyedEvent oaA", "NtWaitForKeyedEvent hbnT", "NtReleaseKeyedEvent hbnT"],
+    ...["NtTerminateProcess px", "NtTerminateThread tx", "NtSuspendThread to", "NtResumeThread to"],
+    ...[
+      "NtAlertResumeThread to",
+      "NtSuspendProcess h",
+      "NtResumeProcess p",
+      "NtQueueApcThread trxxx",
+      "NtAlertThread t",
+    ],
+    ...["NtTestAlert ", "NtDelayExecution nT", "NtYieldExecution ", "NtWaitForAlertByThreadId xT"],
+    ...["NtAlertThreadByThreadId h", "NtOpenProcess oaAH", "NtOpenThread oaAH", "NtRegisterThreadTerminatePort h"],
+    ...["NtFlushProcessWriteBuffers ", "NtQueryInformationThread tcblo", "NtSetInformationThread tcbl"],
+    ...["NtQueryInformationProcess pcblo", "NtSetInformationProcess pcbl", "NtQuerySystemInformation cblo"],
+    ...["NtQuerySystemTime o", "NtQueryPerformanceCounter oo", "NtQueryTimerResolution ooo", "NtGetTickCount "],
+    ...["NtQueryDefaultLocale no", "NtQueryDefaultUILanguage o", "NtQueryInstallUILanguage o"],
+    ...["NtCreateFile oaAozznnFzz", "NtOpenFile oaAonF", "NtReadFile hzrxoblTz", "NtWriteFile hzrxoblTz"],
+    ...["NtFlushBuffersFile ho", "NtFsControlFile hzrxolblbl", "NtDeviceIoControlFile hzrxolblbl"],
+    ...["NtQueryInformationFile hoblc", "NtSetInformationFile hoblc", "NtQueryVolumeInformationFile hoblc"],
+    ...["NtQueryDirectoryFile hzrxoblcnUn", "NtQueryAttributesFile Ab", "NtQueryFullAttributesFile Ab"],
+    ...["NtCreateKey oaAzUzo", "NtOpenKey oaA", "NtOpenKeyEx oaAn", "NtDeleteKey h", "NtFlushKey h"],
+    ...["NtNotifyChangeKey hzrxofnbln", "NtSetValueKey hUnnbl", "NtDeleteValueKey hU", "NtQueryValueKey hUnblo"],
+    ...["NtEnumerateKey hnnblo", "NtEnumerateValueKey hnnblo", "NtQueryKey hnblo"],
+    ...["NtOpenProcessToken pao", "NtOpenProcessTokenEx pafo", "NtOpenThreadToken tano", "NtOpenThreadTokenEx tanfo"],
+    ...["NtQueryInformationToken hcblo", "NtContinue Cn", "NtRaiseException ECn", "NtGetContextThread tC"],
+    ...["NtSetContextThread tC", "NtCreateThreadEx oaApeSzzssL", "NtCreateUserProcess ooaaAAnnbbL"],
+    ...["NtInitializeNlsFiles oob", "NtGetNlsSectionPtr nnboo"],
+  ].map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)] as const),
+);
 
 /** Calls that end the fuzz, or hold it up: each is made once for this many of another. */
 const RARE: ReadonlyMap<string, number> = new Map([
@@ -155,8 +178,34 @@ const OPENING: readonly (readonly [name: string, ...words: number[]])[] = [
   ["NtCreateTimer", SCRATCH_WORD, 0x1f0003, 0, 1],
   ["NtCreateKeyedEvent", SCRATCH_WORD, 0xf0003, 0, 0],
   ["NtCreateSection", SCRATCH_WORD, 0xf001f, attributesOf("\\BaseNamedObjects\\two"), SIZE_ADDRESS, 4, 0x8000000, 0],
-  ["NtCreateFile", SCRATCH_WORD, 0x12019f, attributesOf("\\??\\C:\\windows\\temp\\a"), SCRATCH_WORD, 0, 0, 7, 3, 0x20, 0, 0],
-  ["NtCreateFile", SCRATCH_WORD, 0x12019f, attributesOf("\\??\\C:\\windows\\temp\\a"), SCRATCH_WORD, 0, 0, 7, 3, 0, 0, 0],
+  [
+    "NtCreateFile",
+    SCRATCH_WORD,
+    0x12019f,
+    attributesOf("\\??\\C:\\windows\\temp\\a"),
+    SCRATCH_WORD,
+    0,
+    0,
+    7,
+    3,
+    0x20,
+    0,
+    0,
+  ],
+  [
+    "NtCreateFile",
+    SCRATCH_WORD,
+    0x12019f,
+    attributesOf("\\??\\C:\\windows\\temp\\a"),
+    SCRATCH_WORD,
+    0,
+    0,
+    7,
+    3,
+    0,
+    0,
+    0,
+  ],
   ["NtOpenFile", SCRATCH_WORD, 0x100001, attributesOf("\\??\\C:\\windows\\temp"), SCRATCH_WORD, 7, 0x21],
   ["NtCreateKey", SCRATCH_WORD, 0xf003f, attributesOf("\\Registry\\Machine\\Software\\Fuzz"), 0, 0, 0, 0],
   ["NtOpenProcessToken", OWN_PROCESS, 0xf01ff, SCRATCH_WORD],
@@ -192,12 +241,21 @@ function driver(services: readonly Callable[], partBytes: number, callsBytes: nu
   }
   code.trap(number("NtCreateUserProcess"), 11);
   // mov ebx,first; test eax,eax; jns +5; mov ebx,second; mov [part],ebx
-  code.bytes(0xbb).word(CALLS).bytes(0x85, 0xc0, 0x79, 5, 0xbb).word(CALLS + partBytes * THREADS);
+  code
+    .bytes(0xbb)
+    .word(CALLS)
+    .bytes(0x85, 0xc0, 0x79, 5, 0xbb)
+    .word(CALLS + partBytes * THREADS);
   code.bytes(0x89, 0x1d).word(PART_WORD);
   for (let thread = 1; thread < THREADS; thread++) {
     for (const argument of [0, 0, 0, 0, 0]) code.push(argument);
     // mov eax,[part]; add eax,n; push eax
-    code.bytes(0xa1).word(PART_WORD).bytes(0x05).word(partBytes * thread).bytes(0x50);
+    code
+      .bytes(0xa1)
+      .word(PART_WORD)
+      .bytes(0x05)
+      .word(partBytes * thread)
+      .bytes(0x50);
     code.bytes(0x68).address("thread");
     for (const argument of [OWN_PROCESS, 0, ALL_ACCESS, SCRATCH_WORD + 8]) code.push(argument);
     code.trap(number("NtCreateThreadEx"), 11);
@@ -224,7 +282,11 @@ function emitLoop(code: MachineCode, callsBytes: number): void {
   // mov ebx,fs:[14h]; leave unless it lies in the table
   code.bytes(0x64, 0x8b, 0x1d).word(0x14);
   code.bytes(0x81, 0xfb).word(CALLS).bytes(0x0f, 0x82).distance("done");
-  code.bytes(0x81, 0xfb).word(CALLS + callsBytes).bytes(0x0f, 0x83).distance("done");
+  code
+    .bytes(0x81, 0xfb)
+    .word(CALLS + callsBytes)
+    .bytes(0x0f, 0x83)
+    .distance("done");
   // add dword fs:[14h],n; mov eax,[ebx]; cmp eax,-1; je done
   code.bytes(0x64, 0x83, 0x05).word(0x14).bytes(CALL_BYTES, 0x8b, 0x03, 0x83, 0xf8, 0xff, 0x0f, 0x84).distance("done");
   // lea esi,[ebx+4]; sub esp,50h; lea edi,[esp+4]; mov ecx,n; cld; rep movsd; int 2Eh

@@ -1,5 +1,4 @@
 /** National language support: Wine's ntdll asks the kernel for its tables, which every process maps read-only. */
-import { PAGE_READONLY, SEC_COMMIT, ViewUnmap } from "../../abi/mm.ts";
 import {
   failure,
   type NtResult,
@@ -9,13 +8,10 @@ import {
   success,
 } from "../../abi/status.ts";
 import type { Kernel } from "../../kernel.ts";
-import { MmCreateSection } from "../../mm/section.ts";
-import { MmMapViewOfSection } from "../../mm/view.ts";
 import { capture, ownProcess } from "../../nt/capture.ts";
 import type { NtService, ServiceArguments } from "../../nt/table.ts";
-import { ObDereferenceObject } from "../../ob/reference.ts";
 import type { Blocking } from "../../sim/blocking.ts";
-import { bytesSource } from "../bytes.ts";
+import { mapReadOnlyBytes } from "../mapview.ts";
 import type { X86Guest } from "./threads.ts";
 
 const LOCALE_ENGLISH_US = 0x409;
@@ -57,23 +53,7 @@ function* mapTable(
 ): Blocking<NtResult<{ readonly base: number; readonly size: number }>> {
   const bytes = guest.environment.nls.get(name);
   if (bytes === undefined) return failure(STATUS_OBJECT_NAME_NOT_FOUND);
-  const section = MmCreateSection(k, {
-    maximumSize: 0,
-    protection: PAGE_READONLY,
-    attributes: SEC_COMMIT,
-    file: { object: null, name, identity: `nls\\${name}`, source: bytesSource(bytes) },
-  });
-  if (!section.ok) return section;
-  const view = MmMapViewOfSection(k, ownProcess(k), section.value, {
-    base: 0,
-    zeroBits: 0,
-    offset: 0,
-    viewSize: 0,
-    inheritDisposition: ViewUnmap,
-    allocationType: 0,
-    protection: PAGE_READONLY,
-  });
-  yield* ObDereferenceObject(k, section.value);
+  const view = yield* mapReadOnlyBytes(k, ownProcess(k), `nls\\${name}`, bytes);
   return view.ok ? success({ base: view.value.base, size: bytes.length }) : view;
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Cpu, VECTOR_PAGE_FAULT, VECTOR_QUANTUM } from "../../../src/cpu/cpu.ts";
+import type { WasmModule } from "../../../src/cpu/webassembly.ts";
 import {
   AddressSpace,
   allocateFrame,
@@ -7,6 +8,7 @@ import {
   DATA,
   loadProgram,
   newCpu,
+  processorModule,
   startContext,
   word,
 } from "../../support/processor.ts";
@@ -101,13 +103,37 @@ describe("compiled code", () => {
 
   it("is compiled only after the instruction count that was asked for", () => {
     const switchedOn: number[] = [];
-    const cpu: Cpu = newCpu({ mode: "jit", jitAfter: 1_000_000, onJit: () => switchedOn.push(cpu.instructions) });
+    const jitModule = (): WasmModule => {
+      switchedOn.push(cpu.instructions);
+      return processorModule();
+    };
+    const cpu: Cpu = newCpu({ mode: "jit", jitAfter: 1_000_000, jitModule });
     loadProgram(cpu, [0x40, 0xeb, 0xfd]);
     for (let i = 0; i < 9; i++) cpu.run(110_000);
     expect(cpu.stats.compiledModules).toBe(0);
     for (let i = 0; i < 20; i++) cpu.run(110_000);
     expect(switchedOn).toEqual([1_100_000]);
     expect(cpu.stats.compiledModules).toBeGreaterThan(0);
+  });
+
+  it("goes on with registers and memory as they were when another module takes over", () => {
+    const results = [Number.POSITIVE_INFINITY, 50_000].map((jitAfter) => {
+      const cpu = newCpu({ mode: "jit", jitAfter, jitModule: processorModule });
+      // fld1; l: fld1; faddp; add eax,ecx; mov [DATA],eax; dec ecx; jnz l; fistp dword [DATA + 8]; int 2e
+      const body = [0xd9, 0xe8, 0xde, 0xc1, 0x01, 0xc8, 0xa3, ...word(DATA), 0x49];
+      const loop = [0xd9, 0xe8, ...body, 0x75, -(body.length + 2) & 0xff];
+      const space = loadProgram(cpu, [...loop, 0xdb, 0x1d, ...word(DATA + 8), 0xcd, 0x2e]);
+      cpu.general[1] = 40_000;
+      while (cpu.run(10_000).vector === VECTOR_QUANTUM);
+      return {
+        general: [...cpu.general.filter((_, i) => i !== 4)],
+        sum: space.readWord(DATA + 8),
+        vector: cpu.trap.vector,
+        instructions: cpu.instructions,
+      };
+    });
+    expect(results[1]).toEqual(results[0]);
+    expect(results[0]?.sum).toBe(40_001);
   });
 });
 

@@ -48,7 +48,8 @@ function account(options: Partial<MachineOptions>, start: (machine: Machine) => 
   });
   expect(start(machine).ok).toBe(true);
   const end = runToEnd(machine);
-  return { events, digest: hash.digest("hex"), stdout, report: report(machine, end, builder) };
+  const told = report(machine, end, builder);
+  return { events, digest: hash.digest("hex"), stdout, report: told };
 }
 
 function report(machine: Machine, end: MachineEnd, builder: ReportBuilder): string {

@@ -11,11 +11,19 @@ import {
 } from "../../../src/abi/status.ts";
 import { nt } from "../../../src/guest/script/services.ts";
 import type { Kernel } from "../../../src/kernel.ts";
-import { LpcMessageType, LpcRequestPort, newClientDiedMessage } from "../../../src/lpc/port.ts";
 import { headerOf } from "../../../src/ob/header.ts";
 import { ObReferenceObject } from "../../../src/ob/reference.ts";
 import { PsGetCurrentProcess, PsGetCurrentThread } from "../../../src/ps/current.ts";
-import { createPort, messagesOf, newPort, registerPort, type TestPort } from "../../support/port.ts";
+import {
+  CLIENT_DIED,
+  createPort,
+  DATAGRAM,
+  messagesOf,
+  newPort,
+  registerPort,
+  sendDatagram,
+  type TestPort,
+} from "../../support/port.ts";
 import { joined, must, play, settle, sleepForever, start, stepsOf, threadById } from "../../support/scene.ts";
 
 /** A thread that registers the ports in order and ends. */
@@ -74,7 +82,7 @@ test("T-LPC1, T-LPC4: the server of a registered port hears CLIENT_DIED from the
     const { createTime, threadsProcess } = yield* nt.call((k) => threadById(k, child.id));
     expect(yield* nt.NtWaitForSingleObject(server.handle)).toBe(STATUS_SUCCESS);
     expect(messagesOf(server.port)).toMatchObject([
-      { type: LpcMessageType.ClientDied, clientId: { pid: threadsProcess.pid, tid: child.id }, createTime },
+      { type: CLIENT_DIED, clientId: { pid: threadsProcess.pid, tid: child.id }, createTime },
     ]);
     expect(yield* joined(child.handle)).toBe(0);
   });
@@ -96,13 +104,12 @@ test("T-LPC3: the notice comes after the earlier messages of the client", () => 
     const child = yield* start(function* () {
       yield* registerPort(server.handle);
       yield* nt.call((k) => {
-        const datagram = { ...newClientDiedMessage({ pid: 0, tid: 0 }, 0), type: LpcMessageType.Datagram };
-        expect(LpcRequestPort(k, server.port, datagram)).toBe(STATUS_SUCCESS);
+        expect(sendDatagram(k, server.port)).toBe(STATUS_SUCCESS);
       });
     });
     yield* joined(child.handle);
     const types = messagesOf(server.port).map(({ type }) => type);
-    expect(types).toEqual([LpcMessageType.Datagram, LpcMessageType.ClientDied]);
+    expect(types).toEqual([DATAGRAM, CLIENT_DIED]);
   });
 });
 
