@@ -1,5 +1,6 @@
 /**
- * Builds every sample program: `samples/*.c` for Win32 with the C library, `samples/native/*.c` for ntdll alone.
+ * Builds every sample program: `samples/*.c` for Win32 with the C library, `samples/native/*.c` for ntdll alone. Likewise the
+ * programs that the benchmarks run, in `bench/programs`.
  *
  *   node tools/build-samples.mjs           writes the .exe beside each .c
  *   node tools/build-samples.mjs --check   builds elsewhere and exits 1 naming each committed .exe that differs
@@ -26,7 +27,10 @@ const COMMON = [
 ];
 const NATIVE = ["-ffreestanding", "-nostdlib", "-Wl,-e,_start@4"];
 
-const samples = join(dirname(dirname(fileURLToPath(import.meta.url))), "samples");
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const samples = join(root, "samples");
+/** Folders of Win32 programs; `native` in each holds the native ones. */
+const FOLDERS = [samples, join(root, "bench/programs")];
 process.exitCode = main(process.argv.slice(2));
 
 function main(options) {
@@ -65,11 +69,14 @@ function compilerVersion() {
 function buildAll(work, check) {
   const failed = [];
   const differing = [];
-  const sources = [...sourcesIn(""), ...sourcesIn("native")];
+  const sources = FOLDERS.flatMap((folder) => [
+    ...sourcesIn(folder, false),
+    ...sourcesIn(join(folder, "native"), true),
+  ]);
   for (const source of sources) {
     const built = join(work, "sample.exe");
-    const target = join(samples, source.folder, `${source.name}.exe`);
-    if (!build(source, built)) failed.push(join(source.folder, source.name));
+    const target = join(source.folder, `${source.name}.exe`);
+    if (!build(source, built)) failed.push(target);
     else if (!check) renameSync(built, target);
     else if (!existsSync(target) || !readFileSync(target).equals(readFileSync(built))) differing.push(target);
   }
@@ -80,16 +87,15 @@ function buildAll(work, check) {
   return 0;
 }
 
-function sourcesIn(folder) {
-  const names = readdirSync(join(samples, folder)).filter((name) => name.endsWith(".c"));
-  return names.sort().map((name) => ({ folder, name: name.slice(0, -2) }));
+function sourcesIn(folder, native) {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".c"));
+  return names.sort().map((name) => ({ folder, native, name: name.slice(0, -2) }));
 }
 
-function build({ folder, name }, output) {
-  const native = folder === "native";
+function build({ folder, native, name }, output) {
   const flags = native ? [...COMMON, ...NATIVE] : COMMON;
   const libraries = native ? ["-lntdll"] : [];
-  const options = { cwd: join(samples, folder), stdio: "inherit", env: { ...process.env, LC_ALL: "C" } };
+  const options = { cwd: folder, stdio: "inherit", env: { ...process.env, LC_ALL: "C" } };
   const result = spawnSync(COMPILER, [...flags, `${name}.c`, "-o", output, ...libraries], options);
   if (result.status !== 0) return false;
   const { size } = statSync(output);

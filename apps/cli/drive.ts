@@ -35,8 +35,8 @@ export interface DriveEnd {
 const SLICE_MILLISECONDS = 20;
 /** A short run comes to its own end, and has its own exit status, even if nobody reads what it writes. */
 const PATIENCE_MILLISECONDS = 500;
-/** Turns between two looks at the clock, at the most: a program whose turns were short may have long ones from now on. */
-const LARGEST_STRIDE = 8;
+/** Turns between two looks at the clock, at the most. */
+const LARGEST_STRIDE = 256;
 
 export async function drive(machine: Runnable, options: DriveOptions): Promise<DriveEnd> {
   const start = options.clock();

@@ -16,6 +16,8 @@ export interface GuestRam {
   readonly byteLength: number;
   /** The first page frame number that the kernel may hand out; below it lies the processor's own supervisor area. */
   readonly firstFreeFrame: number;
+  /** One past the highest page frame that was ever handed out: what lies behind was never written. */
+  framesInUse: number;
   /** Value of page-directory slot 1023 in every address space: maps the processor's supervisor area. */
   readonly supervisorPde: number;
   /** Must be called after the kernel wrote bytes that a guest may execute. `frame` is a page frame number. */

@@ -91,8 +91,6 @@ export interface Cpu {
   readonly instructions: number;
   /** What RDTSC reads before the instruction count is added: the kernel's virtual time. */
   timestampBase: number;
-  /** One past the highest page frame that was ever handed out. Snapshots and resets look no further. */
-  framesInUse: number;
   readonly stats: CpuStats;
   /** Puts a context into the processor; `trap` then says where it continues. */
   load(context: X86Context): void;
@@ -127,7 +125,6 @@ class V86Cpu implements Cpu {
   readonly ram: PhysicalMemory;
   readonly trap: Trap = newTrap();
   timestampBase = 0;
-  framesInUse: number;
   readonly stats: CpuStats;
   readonly #engine: Engine;
   readonly #options: CpuOptions;
@@ -143,7 +140,6 @@ class V86Cpu implements Cpu {
     this.#options = options;
     this.#engine = new Engine(module, options.ramBytes);
     this.stats = Object.assign(this.#engine.stats, { runs: 0, processorFaults: 0 });
-    this.framesInUse = frames;
     this.ram = new PhysicalMemory(this.#engine);
     this.#initialise();
   }
@@ -235,7 +231,7 @@ class V86Cpu implements Cpu {
   }
 
   snapshot(): Snapshot {
-    return new Snapshot(this.#viewed(), this.framesInUse, {
+    return new Snapshot(this.#viewed(), this.ram.framesInUse, {
       trap: { ...this.trap },
       instructions: this.#instructions,
       timestampBase: this.timestampBase,
@@ -243,20 +239,20 @@ class V86Cpu implements Cpu {
   }
 
   restore(snapshot: Snapshot): void {
-    const used = this.framesInUse;
+    const used = this.ram.framesInUse;
     const { trap, instructions, timestampBase } = snapshot.restore(this.#viewed(), used);
     Object.assign(this.trap, trap);
     this.#instructions = instructions;
     this.timestampBase = timestampBase;
-    this.framesInUse = snapshot.frames;
+    this.ram.framesInUse = snapshot.frames;
   }
 
   reset(): void {
     const engine = this.#viewed();
-    engine.ramU8.fill(0, 0, this.framesInUse * PAGE_SIZE);
+    engine.ramU8.fill(0, 0, this.ram.framesInUse * PAGE_SIZE);
     engine.restore();
     engine.randomState = 1;
-    this.framesInUse = engine.ramBytes / PAGE_SIZE;
+    this.ram.framesInUse = engine.ramBytes / PAGE_SIZE;
     this.timestampBase = 0;
     this.#instructions = 0;
     this.#jitGivenUp = false;
@@ -282,7 +278,7 @@ class V86Cpu implements Cpu {
   /** Goes on with another module, around RAM and registers. */
   #moveTo(module: WasmModule): void {
     const state = this.#viewed().u8.slice(STATE_START, STATE_END);
-    this.#engine.replaceModule(module);
+    this.#engine.replaceModule(module, this.ram.framesInUse);
     this.#resume(state);
   }
 

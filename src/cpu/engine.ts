@@ -173,7 +173,7 @@ export class Engine {
     if (this.u8.length === 0) this.refresh();
     this.#template ??= this.#makeTemplate();
     if (this.u8.length > this.#template.memoryBytes + LEAK_LIMIT_BYTES) {
-      this.#replaceInstance();
+      this.#replaceInstance(this.ramBytes / PAGE_SIZE);
       return;
     }
     this.u8.fill(0, 0, this.#template.heapStart);
@@ -183,21 +183,22 @@ export class Engine {
   }
 
   /** Goes on with the same code in another module; everything outside RAM is as new. */
-  replaceModule(module: WasmModule): void {
+  replaceModule(module: WasmModule, framesInUse: number): void {
     this.#module = module;
     this.#pending = null;
     this.jitEnabled = false;
     this.#tick = 0;
-    this.#replaceInstance();
+    this.#replaceInstance(framesInUse);
   }
 
   /** A new instance around the old RAM: for when panics have leaked too much. */
-  #replaceInstance(): void {
+  #replaceInstance(framesInUse: number): void {
     const old = this.ramI32;
     this.#generatedImports = null;
     this.#instantiate();
-    for (let at = 0; at < old.length; at += PAGE_SIZE >>> 2) {
-      if (!isZero(old, at)) this.ramI32.set(old.subarray(at, at + (PAGE_SIZE >>> 2)), at);
+    const words = PAGE_SIZE >>> 2;
+    for (let at = 0; at < framesInUse * words; at += words) {
+      if (!isZero(old, at)) this.ramI32.set(old.subarray(at, at + words), at);
     }
   }
 

@@ -5,18 +5,20 @@
 import { SUPERVISOR_BASE, type GuestRam } from "../abi/processor.ts";
 import { assert } from "../rtl/assert.ts";
 import type { Engine } from "./engine.ts";
-import { CPL, CR3, FIRST_FREE_FRAME } from "./layout.ts";
+import { CPL, CR3, FIRST_FREE_FRAME, PAGE_SIZE } from "./layout.ts";
 import { SUPERVISOR_PDE } from "./supervisor.ts";
 
 export class PhysicalMemory implements GuestRam {
   readonly byteLength: number;
   readonly firstFreeFrame: number = FIRST_FREE_FRAME;
   readonly supervisorPde: number = SUPERVISOR_PDE;
+  framesInUse: number;
   readonly #engine: Engine;
 
   constructor(engine: Engine) {
     this.#engine = engine;
     this.byteLength = engine.ramBytes;
+    this.framesInUse = engine.ramBytes / PAGE_SIZE;
   }
 
   get u8(): Uint8Array {

@@ -26,7 +26,10 @@ export interface RunLimits {
   readonly turns: number;
   /** Nanoseconds of virtual time; Infinity for none. */
   readonly untilNs: number;
-  /** Asked after every turn, and whenever time jumps; true ends the run as "turns". */
+  /**
+   * Asked after every turn, more often after one that moved much memory, and whenever time jumps; true ends the run as
+   * "turns".
+   */
   readonly stop: () => boolean;
 }
 
@@ -41,6 +44,10 @@ const LONGEST_QUIET_NS = 3600e9;
  * that waits until the year 30828 must not carry the machine to where time stands still.
  */
 export const END_OF_TIME_NS = 9e15;
+
+/** Going through so many pages takes the host as long as some short turns, and asking more often than this is idle. */
+const PAGES_A_QUESTION = 64;
+const MOST_QUESTIONS = 1024;
 
 /** Runs the machine. A bugcheck is the only thing that is caught here. */
 export function KiRun(k: Kernel, limits: RunLimits): RunEnd {
@@ -64,9 +71,17 @@ function runTurns(k: Kernel, limits: RunLimits): RunEnd {
       if (prcb.clock > limits.untilNs) return "time";
       runProcessor(k, prcb);
     }
-    if (limits.stop()) return "turns";
+    if (isStopped(k, limits)) return "turns";
   }
   return "turns";
+}
+
+/** Asks whether to stop, and for a turn that moved much memory as often as for many short ones. */
+function isStopped(k: Kernel, limits: RunLimits): boolean {
+  const questions = 1 + Math.min(MOST_QUESTIONS, Math.floor(k.ke.turnPages / PAGES_A_QUESTION));
+  k.ke.turnPages = 0;
+  for (let question = 0; question < questions; question++) if (limits.stop()) return true;
+  return false;
 }
 
 /** One turn of a processor: the timers that are due, then the thread that may run. */

@@ -76,6 +76,8 @@ export interface KeState {
   /** Nanoseconds a thread may run in user mode before an equal may go first. */
   readonly quantumNs: number;
   contextSwitches: number;
+  /** Pages of user memory that the kernel has gone through in this turn: what the turn costs the host. */
+  turnPages: number;
   /** Since when, in nanoseconds, nothing has happened but time-outs of waits for an alert; null: something has. */
   quietSince: number | null;
 }
@@ -130,6 +132,7 @@ export function createKeState(options: KeOptions): KeState {
     bugCheck: null,
     quantumNs: options.quantumNs ?? DEFAULT_QUANTUM_NS,
     contextSwitches: 0,
+    turnPages: 0,
     quietSince: null,
   };
 }

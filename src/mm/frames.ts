@@ -9,6 +9,7 @@ import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
 
 export interface FramePool {
+  readonly ram: GuestRam | null;
   readonly first: number;
   readonly end: number;
   /** The next frame that was never handed out. */
@@ -21,9 +22,10 @@ const HOLE_FIRST = 0xa0;
 const HOLE_END = 0xc0;
 
 export function createFramePool(ram: GuestRam | null): FramePool {
-  if (ram === null) return { first: 0, end: 0, next: 0, free: [] };
+  if (ram === null) return { ram, first: 0, end: 0, next: 0, free: [] };
   const first = skipHole(Math.max(ram.firstFreeFrame, 1));
-  return { first, end: ram.byteLength >>> 12, next: first, free: [] };
+  ram.framesInUse = first;
+  return { ram, first, end: ram.byteLength >>> 12, next: first, free: [] };
 }
 
 /** Whether the frame is one that the pool hands out. */
@@ -78,6 +80,7 @@ function takeFrame(pool: FramePool): number {
   const frame = pool.next;
   if (frame >= pool.end) return 0;
   pool.next = skipHole(frame + 1);
+  if (pool.ram !== null) pool.ram.framesInUse = pool.next;
   return frame;
 }
 

@@ -231,6 +231,7 @@ export class UserMemory {
       const count = Math.min(length - at, PAGE_SIZE - ((address + at) & (PAGE_SIZE - 1)));
       const physical = this.#translate(address + at, write);
       if (physical < 0) return;
+      this.#k.ke.turnPages++;
       visit(this.#ram(), physical, at, count);
       at += count;
     }

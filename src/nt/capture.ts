@@ -114,6 +114,11 @@ export function answerQuery(
   return fits ? STATUS_SUCCESS : short;
 }
 
+/** The answer of a query for one 32-bit word. */
+export function word(value: number): QueryResult {
+  return success(new Encoder(4).u32(0, value).bytes);
+}
+
 /** Builds little-endian structures. */
 export class Encoder {
   readonly bytes: Uint8Array;

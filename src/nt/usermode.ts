@@ -15,6 +15,8 @@ import { KiPreempt } from "../ke/preempt.ts";
  * thousand times what it costs the guest, and only the run loop hears that the run is to be stopped.
  */
 const CALLS_AT_ONCE = 16;
+/** Pages of user memory that those calls may go through, for the same reason. */
+const PAGES_AT_ONCE = 0x400;
 
 /**
  * Runs the current thread in user mode for the rest of its life. Every turn begins with the delivery of APCs, so a thread
@@ -40,7 +42,8 @@ export function* KiUserModeLoop(k: Kernel): Blocking<never> {
       case "quantum":
         break;
     }
-    if (mustYield(k, thread) || (calls >= CALLS_AT_ONCE && !k.sim.exploring)) {
+    const much = calls >= CALLS_AT_ONCE || k.ke.turnPages >= PAGES_AT_ONCE;
+    if (mustYield(k, thread) || (much && !k.sim.exploring)) {
       calls = 0;
       yield* KiPreempt();
     }

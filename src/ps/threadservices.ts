@@ -42,7 +42,7 @@ import { step } from "./steps.ts";
 import { PsResumeThread, PsSuspendThread } from "./suspend.ts";
 
 /** References a thread for the length of one call. */
-function referenceThread(k: Kernel, handle: number, access: number): NtResult<EThread> {
+export function referenceThread(k: Kernel, handle: number, access: number): NtResult<EThread> {
   return ObReferenceObjectByHandle<EThread>(k, handle, access, k.ps.threadType, KeGetPreviousMode(k));
 }
 

@@ -14,6 +14,7 @@ import { CertificateTable, TIME, type Time } from "./certificates.ts";
 import { baseName, type ImageLocation, ImageMap, type Locator } from "./images.ts";
 import { type Report, REPORT_FORMAT, type ReportBugcheck, type ReportProcess } from "./report.ts";
 import { withCycle } from "./waitgraph.ts";
+import { hex } from "./words.ts";
 
 export interface ReportBuilderOptions {
   /** Finds the image of an address. Without it, the record's own `image-mapped` events are used. */
@@ -223,7 +224,7 @@ export class ReportBuilder {
 
 /** NT's name of a bugcheck code, or its number. */
 export function bugcheckName(code: number): string {
-  return BUGCHECK_NAMES.get(code) ?? `0x${(code >>> 0).toString(16)}`;
+  return BUGCHECK_NAMES.get(code) ?? hex(code);
 }
 
 const BUGCHECK_NAMES: ReadonlyMap<number, string> = new Map(

@@ -8,6 +8,7 @@
 import type { DeathRoute, HeldResource, KillRequest, WaitedFor } from "../sim/record.ts";
 import type { ImageLocation } from "./images.ts";
 import type { ReportDeath, ReportThread } from "./report.ts";
+import { hex } from "./words.ts";
 
 /** Things held that one certificate lists. */
 const MAXIMUM_HELD = 32;
@@ -159,7 +160,7 @@ export class CertificateTable {
 
   private place(row: number, imageField: number, field: number): string {
     const image = this.words[this.get(row, imageField)];
-    const offset = `0x${(this.get(row, field) >>> 0).toString(16)}`;
+    const offset = hex(this.get(row, field));
     return image === undefined ? offset : `${image}+${offset}`;
   }
 

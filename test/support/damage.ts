@@ -65,7 +65,7 @@ export function* systematicDamage(file: Uint8Array): Generator<Uint8Array> {
 
 /** Several spoilt fields, flipped bytes, holes and cuts at once. */
 export function randomDamage(file: Uint8Array, random: Random): Uint8Array {
-  let spoilt = file.slice();
+  let spoilt: Uint8Array = file.slice();
   const fields = headerFields(file);
   for (let count = random.below(3); count > 0; count--) {
     const value = random.oneIn(3) ? random.word() : random.pick(VALUES);

@@ -4,7 +4,6 @@
  */
 import { KernelMode } from "../../src/abi/ke.ts";
 import type { MachineEnd } from "../../src/abi/report.ts";
-import { STATUS_SUCCESS } from "../../src/abi/status.ts";
 import type { Cpu } from "../../src/cpu/cpu.ts";
 import { KiRun } from "../../src/ke/run.ts";
 import { KeDelayExecutionThread } from "../../src/ke/wait.ts";

@@ -79,7 +79,7 @@ const nextFrame = new WeakMap<Cpu, number>();
 export function allocateFrame(cpu: Cpu): number {
   const frame = nextFrame.get(cpu) ?? cpu.ram.firstFreeFrame;
   nextFrame.set(cpu, frame + 1);
-  cpu.framesInUse = frame + 1;
+  cpu.ram.framesInUse = frame + 1;
   return frame;
 }
 

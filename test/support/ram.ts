@@ -35,6 +35,7 @@ class FakeRam implements GuestRam {
   readonly byteLength: number;
   readonly firstFreeFrame: number = FIRST_FREE_FRAME;
   readonly supervisorPde: number = SUPERVISOR_PDE;
+  framesInUse = 0;
   readonly translations = new Map<number, Translation>();
   /** Frames for which the processor holds code that was compiled from them. */
   readonly code = new Set<number>();

@@ -10,6 +10,7 @@ const DATA = IMAGE_BASE + DATA_RVA;
 
 /** Where things lie in it. */
 const PARAMETERS_POINTER = 0x000;
+const KEPT = 0x40;
 const ATTRIBUTES = 0x100;
 const STRINGS = 0x800;
 const NAMES = 0x1000;
@@ -28,6 +29,16 @@ const CONTEXT_SLOTS = 8;
 /** The word that the program replaces by the address of its process parameters. */
 export const PARAMETERS_ADDRESS = DATA + PARAMETERS_POINTER;
 
+/** A call is its number and as many words as the longest list of arguments has. */
+export const CALL_WORDS = 12;
+export const CALL_BYTES: number = 4 * CALL_WORDS;
+
+/** Where the program keeps a handle of each type. */
+export const KEPT_HANDLES: number = DATA + KEPT;
+/** An argument of this high half stands for a kept handle, the low half says which. */
+export const KEPT_MARK = 0xfeed;
+const KEPT_HANDLE = KEPT_MARK * 0x10000;
+
 const FILE_NAMES = [
   "\\??\\C:\\app\\hostile.exe",
   "\\??\\C:\\windows\\temp\\a",
@@ -42,6 +53,7 @@ const FILE_NAMES = [
 const OBJECT_NAMES = [
   "\\BaseNamedObjects\\one",
   "\\BaseNamedObjects\\two",
+  "\\BaseNamedObjects\\link",
   "\\BaseNamedObjects",
   "\\Device",
   "\\KernelObjects\\none",
@@ -83,42 +95,6 @@ const ACCESSES = [
   0x10000000, 0x100000, 1, 0xf003f, 0x1000000,
 ];
 const PSEUDO_HANDLES = [0xffffffff, 0xfffffffe, 0xfffffffd, 0xfffffffc, 0xfffffffb, 0xfffffffa];
-
-/** One letter for each kind of argument; the signatures of `syscallprogram.ts` are made of them. */
-export type ArgumentKind =
-  | "h"
-  | "p"
-  | "t"
-  | "o"
-  | "A"
-  | "U"
-  | "T"
-  | "b"
-  | "l"
-  | "c"
-  | "n"
-  | "f"
-  | "P"
-  | "M"
-  | "x"
-  | "r"
-  | "C"
-  | "E"
-  | "R"
-  | "S"
-  | "H"
-  | "L"
-  | "a"
-  | "m"
-  | "s"
-  | "z"
-  | "Z"
-  | "F"
-  | "k"
-  | "q"
-  | "e"
-  | "G"
-  | "y";
 
 /** Addresses in the program's code. */
 export interface CodeAddresses {
@@ -168,77 +144,73 @@ function slot(random: Random, start: number, size: number, count: number = SLOTS
   return DATA + start + size * random.below(count);
 }
 
+type Choice = (random: Random, code: CodeAddresses) => number;
+
+/** A handle of the type whose handle the program keeps at that place, or another. */
+function ofType(index: number): Choice {
+  return (random) => (random.oneIn(5) ? handle(random) : KEPT_HANDLE + 4 * index);
+}
+
+/** One letter for each kind of argument; the signatures of `syscallprogram.ts` are made of them. */
+const CHOICES = {
+  "0": ofType(0), // event
+  "1": ofType(1), // mutant
+  "2": ofType(2), // semaphore
+  "3": ofType(3), // timer
+  "4": ofType(4), // keyed event
+  "5": ofType(5), // section
+  "6": ofType(6), // file
+  "7": ofType(7), // directory of files
+  "8": ofType(8), // key
+  "9": ofType(9), // token
+  i: ofType(10), // completion port
+  j: ofType(11), // symbolic link
+  h: handle,
+  y: (random) => (random.oneIn(2) ? 0 : handle(random)),
+  p: (random) => (random.oneIn(4) ? handle(random) : 0xffffffff),
+  t: (random) => (random.below(3) > 0 ? handle(random) : 0xfffffffe),
+  // Places for results, and buffers.
+  o: scratch,
+  b: scratch,
+  H: (random) => DATA + HANDLES + 4 * random.below(0x80),
+  // Structures: attributes, strings, times, contexts, exceptions, regions and their sizes, attribute lists, calls.
+  A: (random) => (random.oneIn(3) ? 0 : slot(random, ATTRIBUTES, 24)),
+  U: (random) => slot(random, STRINGS, 8),
+  T: (random) => (random.oneIn(24) ? 0 : slot(random, TIMES, 8)),
+  C: (random) => slot(random, CONTEXTS, 0x400, CONTEXT_SLOTS),
+  E: (random) => slot(random, RECORDS, 0x50, 16),
+  R: (random) => slot(random, REGIONS, 8),
+  Z: (random) => slot(random, REGIONS, 8) + 4,
+  L: (random) => (random.oneIn(3) ? 0 : slot(random, LISTS, 0x40)),
+  S: (random, code) =>
+    random.pick([code.calls, code.calls + CALL_BYTES * random.below(code.callsBytes / CALL_BYTES), 0, DATA]),
+  // Code and memory.
+  r: (random, code) => random.pick([0, code.thread, code.apc, code.apc, code.calls, 0x7fff0000]),
+  e: (random, code) => (random.oneIn(12) ? random.pick([0, code.apc, code.calls, wildWord(random)]) : code.thread),
+  m: (random, code) =>
+    random.oneIn(3) ? 0x10000 * random.below(0x8000) : random.pick([DATA, IMAGE_BASE, code.calls, scratch(random)]),
+  // Numbers: lengths, classes, small ones, flags, and those that are mostly 0.
+  l: (random) => random.pick(LENGTHS),
+  q: (random) => (random.oneIn(4) ? random.pick(LENGTHS) : random.pick([8, 16, 48, 0x100])),
+  c: (random) => (random.oneIn(6) ? random.pick([1000, 1001, 102, 44, 0xffffffff]) : random.below(44)),
+  k: (random) => (random.oneIn(4) ? random.below(8) : 0),
+  n: (random) => random.below(6),
+  f: (random) => random.pick(FLAGS),
+  z: (random) => (random.oneIn(8) ? random.pick(FLAGS) : 0),
+  s: (random) => random.pick([0, 0x1000, 0x10000, 0x100000]),
+  a: (random) => random.pick(ACCESSES),
+  P: (random) => random.pick(PROTECTIONS),
+  M: (random) => random.pick(ALLOCATIONS),
+  G: (random) => random.pick([0x8000000, 0x8000000, 0x4000000, 0x1000000, random.pick(FLAGS)]),
+  F: (random) => random.pick(FILE_OPTIONS),
+  x: wildWord,
+} as const satisfies Readonly<Record<string, Choice>>;
+
+export type ArgumentKind = keyof typeof CHOICES;
+
 /** A word that fits the kind. */
 export function argumentOf(kind: ArgumentKind, random: Random, code: CodeAddresses): number {
-  switch (kind) {
-    case "h":
-      return handle(random);
-    case "p":
-      return random.below(4) === 0 ? handle(random) : 0xffffffff;
-    case "t":
-      return random.below(3) > 0 ? handle(random) : 0xfffffffe;
-    case "o":
-    case "b":
-      return scratch(random);
-    case "A":
-      return random.oneIn(3) ? 0 : slot(random, ATTRIBUTES, 24);
-    case "U":
-      return slot(random, STRINGS, 8);
-    case "T":
-      return random.oneIn(24) ? 0 : slot(random, TIMES, 8);
-    case "l":
-      return random.pick(LENGTHS);
-    case "c":
-      return random.oneIn(6) ? random.pick([1000, 1001, 102, 44, 0xffffffff]) : random.below(44);
-    case "n":
-      return random.below(6);
-    case "f":
-      return random.pick(FLAGS);
-    case "P":
-      return random.pick(PROTECTIONS);
-    case "M":
-      return random.pick(ALLOCATIONS);
-    case "r":
-      return random.pick([0, code.thread, code.apc, code.apc, code.calls, 0x7fff0000]);
-    case "C":
-      return slot(random, CONTEXTS, 0x400, CONTEXT_SLOTS);
-    case "E":
-      return slot(random, RECORDS, 0x50, 16);
-    case "R":
-      return slot(random, REGIONS, 8);
-    case "S":
-      return random.pick([code.calls, code.calls + 48 * random.below(code.callsBytes / 48), 0, DATA]);
-    case "H":
-      return DATA + HANDLES + 4 * random.below(0x80);
-    case "L":
-      return random.oneIn(3) ? 0 : slot(random, LISTS, 0x40);
-    case "a":
-      return random.pick(ACCESSES);
-    case "m":
-      return random.oneIn(3)
-        ? 0x10000 * random.below(0x8000)
-        : random.pick([DATA, IMAGE_BASE, code.calls, scratch(random)]);
-    case "z":
-      return random.oneIn(8) ? random.pick(FLAGS) : 0;
-    case "k":
-      return random.oneIn(4) ? random.below(8) : 0;
-    case "q":
-      return random.oneIn(4) ? random.pick(LENGTHS) : random.pick([8, 16, 48, 0x100]);
-    case "e":
-      return random.oneIn(12) ? random.pick([0, code.apc, code.calls, wildWord(random)]) : code.thread;
-    case "G":
-      return random.pick([0x8000000, 0x8000000, 0x4000000, 0x1000000, random.pick(FLAGS)]);
-    case "y":
-      return random.oneIn(2) ? 0 : handle(random);
-    case "Z":
-      return slot(random, REGIONS, 8) + 4;
-    case "F":
-      return random.pick(FILE_OPTIONS);
-    case "s":
-      return random.pick([0, 0x1000, 0x10000, 0x100000]);
-    case "x":
-      return wildWord(random);
-  }
+  return CHOICES[kind](random, code);
 }
 
 /** The program's data: structures that are nearly right, for services to read. */
@@ -253,8 +225,15 @@ export function hostileData(random: Random, code: CodeAddresses): Uint8Array {
     putString(view, random, index, name);
     putAttributes(put, random, index, { sound: name !== undefined });
     view.setBigInt64(TIMES + 8 * index, index === 0 ? 0x10000n : timeOf(random), true);
-    put(REGIONS + 8 * index, random.oneIn(2) ? 0 : 0x10000 * random.below(0x8000));
-    put(REGIONS + 8 * index + 4, random.pick([0x1000, 0x10000, 0x123456, 0x7fffffff, 0, 0x2000]));
+    const sound = index < SOUND_REGIONS;
+    put(
+      REGIONS + 8 * index,
+      sound ? FIRST_REGION + REGION_BYTES * index : 0x10000 * random.below(0x8000) * random.below(2),
+    );
+    put(
+      REGIONS + 8 * index + 4,
+      sound ? REGION_BYTES : random.pick([0x1000, 0x10000, 0x123456, 0x7fffffff, 0, 0x2000]),
+    );
     putList(put, random, LISTS + 0x40 * index);
   }
   for (let index = 0; index < CONTEXT_SLOTS; index++) putContext(put, random, code, CONTEXTS + 0x400 * index);
@@ -293,6 +272,15 @@ function putAttributes(put: Put, random: Random, index: number, { sound }: { rea
 /** Attributes of an object of that name, which is one of ours. */
 export function attributesOf(name: string): number {
   return DATA + ATTRIBUTES + 24 * ALL_NAMES.indexOf(name);
+}
+
+const SOUND_REGIONS = 16;
+const FIRST_REGION = 0x10000000;
+const REGION_BYTES = 0x10000;
+
+/** The base of a region; its size lies behind it. */
+export function regionAddress(index: number): number {
+  return DATA + REGIONS + 8 * index;
 }
 
 /** A LARGE_INTEGER that says 64 KiB. */

@@ -17,20 +17,22 @@ import { type Random, randomFrom } from "./random.ts";
 import {
   argumentOf,
   attributesOf,
+  CALL_BYTES,
+  CALL_WORDS,
   type ArgumentKind,
   type CodeAddresses,
   DATA_RVA,
   hostileData,
+  KEPT_HANDLES,
+  KEPT_MARK,
   PARAMETERS_ADDRESS,
+  regionAddress,
   SIZE_ADDRESS,
   wildWord,
 } from "./syscallpools.ts";
 
 const CALLS_RVA = 0x10000;
 const CALLS = IMAGE_BASE + CALLS_RVA;
-/** A call is its number and as many words as the longest list of arguments has. */
-const WORDS = 12;
-const CALL_BYTES = 4 * WORDS;
 const END = 0xffffffff;
 
 const ALL_ACCESS = 0x1fffff;
@@ -49,21 +51,21 @@ const SIGNATURES: ReadonlyMap<string, string> = new Map(
   [
     ...["NtAllocateVirtualMemory pRzZMP", "NtFreeVirtualMemory pRZM", "NtProtectVirtualMemory pRZPo"],
     ...["NtQueryVirtualMemory pmkbqo", "NtReadVirtualMemory pmblo", "NtWriteVirtualMemory pbblo"],
-    ...["NtFlushInstructionCache pml", "NtCreateSection oaATPGy", "NtOpenSection oaA", "NtMapViewOfSection hpRzzzZnzP"],
-    ...["NtUnmapViewOfSection pm", "NtQuerySection hkbqo", "NtClose h", "NtDuplicateObject phpoazn"],
-    ...["NtWaitForSingleObject hnT", "NtWaitForMultipleObjects nHnnT", "NtSignalAndWaitForSingleObject hhnT"],
+    ...["NtFlushInstructionCache pml", "NtCreateSection oaATPGy", "NtOpenSection oaA", "NtMapViewOfSection 5pRzzzZnzP"],
+    ...["NtUnmapViewOfSection pm", "NtQuerySection 5kbqo", "NtClose h", "NtDuplicateObject phpoazn"],
+    ...["NtWaitForSingleObject hnT", "NtWaitForMultipleObjects nHnnT", "NtSignalAndWaitForSingleObject 0hnT"],
     ...[
       "NtCreateEvent oaAnn",
       "NtOpenEvent oaA",
-      "NtSetEvent ho",
-      "NtResetEvent ho",
-      "NtPulseEvent ho",
-      "NtClearEvent h",
+      "NtSetEvent 0o",
+      "NtResetEvent 0o",
+      "NtPulseEvent 0o",
+      "NtClearEvent 0",
     ],
-    ...["NtQueryEvent hkbqo", "NtCreateMutant oaAn", "NtOpenMutant oaA", "NtReleaseMutant ho", "NtQueryMutant hkbqo"],
-    ...["NtCreateSemaphore oaAnn", "NtOpenSemaphore oaA", "NtReleaseSemaphore hno", "NtQuerySemaphore hkbqo"],
-    ...["NtCreateTimer oaAn", "NtOpenTimer oaA", "NtSetTimer hTrxnno", "NtCancelTimer ho", "NtQueryTimer hkbqo"],
-    ...["NtCreateKeyedEvent oaAn", "NtOpenKeyedEvent oaA", "NtWaitForKeyedEvent hbnT", "NtReleaseKeyedEvent hbnT"],
+    ...["NtQueryEvent 0kbqo", "NtCreateMutant oaAn", "NtOpenMutant oaA", "NtReleaseMutant 1o", "NtQueryMutant 1kbqo"],
+    ...["NtCreateSemaphore oaAnn", "NtOpenSemaphore oaA", "NtReleaseSemaphore 2no", "NtQuerySemaphore 2kbqo"],
+    ...["NtCreateTimer oaAn", "NtOpenTimer oaA", "NtSetTimer 3Trxnno", "NtCancelTimer 3o", "NtQueryTimer 3kbqo"],
+    ...["NtCreateKeyedEvent oaAn", "NtOpenKeyedEvent oaA", "NtWaitForKeyedEvent 4bnT", "NtReleaseKeyedEvent 4bnT"],
     ...["NtTerminateProcess px", "NtTerminateThread tx", "NtSuspendThread to", "NtResumeThread to"],
     ...[
       "NtAlertResumeThread to",
@@ -78,16 +80,23 @@ const SIGNATURES: ReadonlyMap<string, string> = new Map(
     ...["NtQueryInformationProcess pcblo", "NtSetInformationProcess pcbl", "NtQuerySystemInformation cblo"],
     ...["NtQuerySystemTime o", "NtQueryPerformanceCounter oo", "NtQueryTimerResolution ooo", "NtGetTickCount "],
     ...["NtQueryDefaultLocale no", "NtQueryDefaultUILanguage o", "NtQueryInstallUILanguage o"],
-    ...["NtCreateFile oaAozznnFzz", "NtOpenFile oaAonF", "NtReadFile hzrxoblTz", "NtWriteFile hzrxoblTz"],
-    ...["NtFlushBuffersFile ho", "NtFsControlFile hzrxolblbl", "NtDeviceIoControlFile hzrxolblbl"],
-    ...["NtQueryInformationFile hoblc", "NtSetInformationFile hoblc", "NtQueryVolumeInformationFile hoblc"],
-    ...["NtQueryDirectoryFile hzrxoblcnUn", "NtQueryAttributesFile Ab", "NtQueryFullAttributesFile Ab"],
-    ...["NtCreateKey oaAzUzo", "NtOpenKey oaA", "NtOpenKeyEx oaAn", "NtDeleteKey h", "NtFlushKey h"],
-    ...["NtNotifyChangeKey hzrxofnbln", "NtSetValueKey hUnnbl", "NtDeleteValueKey hU", "NtQueryValueKey hUnblo"],
-    ...["NtEnumerateKey hnnblo", "NtEnumerateValueKey hnnblo", "NtQueryKey hnblo"],
+    ...["NtCreateFile oaAozznnFzz", "NtOpenFile oaAonF", "NtReadFile 6zrxoblTz", "NtWriteFile 6zrxoblTz"],
+    ...["NtFlushBuffersFile 6o", "NtFsControlFile 6zrxolblbl", "NtDeviceIoControlFile 6zrxolblbl"],
+    ...["NtQueryInformationFile 6obqc", "NtSetInformationFile 6obqc", "NtQueryVolumeInformationFile 6obqc"],
+    ...["NtQueryDirectoryFile 7zrxoblnnzn", "NtQueryAttributesFile Ab", "NtQueryFullAttributesFile Ab"],
+    ...["NtCreateKey oaAzUzo", "NtOpenKey oaA", "NtOpenKeyEx oaAn", "NtDeleteKey 8", "NtFlushKey 8"],
+    ...["NtNotifyChangeKey 8zrxofnbln", "NtSetValueKey 8Unnbq", "NtDeleteValueKey 8U", "NtQueryValueKey 8Unbqo"],
+    ...["NtEnumerateKey 8nnblo", "NtEnumerateValueKey 8nnblo", "NtQueryKey 8nblo"],
     ...["NtOpenProcessToken pao", "NtOpenProcessTokenEx pafo", "NtOpenThreadToken tano", "NtOpenThreadTokenEx tanfo"],
-    ...["NtQueryInformationToken hcblo", "NtContinue Cn", "NtRaiseException ECn", "NtGetContextThread tC"],
+    ...["NtQueryInformationToken 9cblo", "NtContinue Cn", "NtRaiseException ECn", "NtGetContextThread tC"],
     ...["NtSetContextThread tC", "NtCreateThreadEx oaApeSzzssL", "NtCreateUserProcess ooaaAAnnbbL"],
+    ...["NtAdjustPrivilegesToken 9nbqbo", "NtPrivilegeCheck 9bo", "NtDuplicateToken 9aAnno"],
+    ...["NtCreateDirectoryObject oaA", "NtOpenDirectoryObject oaA", "NtCreateSymbolicLinkObject oaAU"],
+    ...["NtOpenSymbolicLinkObject oaA", "NtQuerySymbolicLinkObject jUo", "NtMakeTemporaryObject h"],
+    ...["NtQueryObject hkbqo", "NtSetInformationObject hkbq", "NtCreateIoCompletion oaAn", "NtOpenIoCompletion oaA"],
+    ...["NtSetIoCompletion ixxxx", "NtRemoveIoCompletion ioooT", "NtRemoveIoCompletionEx ibnoTn"],
+    ...["NtQueryIoCompletion ikbqo", "NtLockFile 6zrxoTTznn", "NtUnlockFile 6oTTz", "NtCancelIoFile 6o"],
+    ...["NtCancelIoFileEx 6zo", "NtDeleteFile A"],
     ...["NtInitializeNlsFiles oob", "NtGetNlsSectionPtr nnboo"],
   ].map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)] as const),
 );
@@ -157,66 +166,56 @@ export function syscallProgram(seed: number, calls: number): Uint8Array {
 }
 
 function callTable(random: Random, services: readonly Callable[], perPart: number, code: CodeAddresses): Uint8Array {
-  const words = new Uint32Array(WORDS * (perPart + 1) * PARTS);
+  const words = new Uint32Array(CALL_WORDS * (perPart + 1) * PARTS);
   let at = 0;
   for (let part = 0; part < PARTS; part++) {
-    for (let call = 0; call < perPart; call++, at += WORDS) {
+    for (let call = 0; call < perPart; call++, at += CALL_WORDS) {
       const opening = OPENING[call];
       words.set(opening === undefined ? chooseCall(random, services, code) : openingCall(services, opening), at);
     }
     words[at] = END;
-    at += WORDS;
+    at += CALL_WORDS;
   }
   return new Uint8Array(words.buffer);
 }
 
+const TEMPORARY_FILE = "\\??\\C:\\windows\\temp\\a";
+
 /** What each part begins with, so that there are handles of many types. */
 const OPENING: readonly (readonly [name: string, ...words: number[]])[] = [
-  ["NtCreateEvent", SCRATCH_WORD, 0x1f0003, 0, 1, 0],
-  ["NtCreateMutant", SCRATCH_WORD, 0x1f0001, attributesOf("\\BaseNamedObjects\\one"), 0],
-  ["NtCreateSemaphore", SCRATCH_WORD, 0x1f0003, 0, 1, 8],
-  ["NtCreateTimer", SCRATCH_WORD, 0x1f0003, 0, 1],
-  ["NtCreateKeyedEvent", SCRATCH_WORD, 0xf0003, 0, 0],
-  ["NtCreateSection", SCRATCH_WORD, 0xf001f, attributesOf("\\BaseNamedObjects\\two"), SIZE_ADDRESS, 4, 0x8000000, 0],
-  [
-    "NtCreateFile",
-    SCRATCH_WORD,
-    0x12019f,
-    attributesOf("\\??\\C:\\windows\\temp\\a"),
-    SCRATCH_WORD,
-    0,
-    0,
-    7,
-    3,
-    0x20,
-    0,
-    0,
-  ],
-  [
-    "NtCreateFile",
-    SCRATCH_WORD,
-    0x12019f,
-    attributesOf("\\??\\C:\\windows\\temp\\a"),
-    SCRATCH_WORD,
-    0,
-    0,
-    7,
-    3,
-    0,
-    0,
-    0,
-  ],
-  ["NtOpenFile", SCRATCH_WORD, 0x100001, attributesOf("\\??\\C:\\windows\\temp"), SCRATCH_WORD, 7, 0x21],
-  ["NtCreateKey", SCRATCH_WORD, 0xf003f, attributesOf("\\Registry\\Machine\\Software\\Fuzz"), 0, 0, 0, 0],
-  ["NtOpenProcessToken", OWN_PROCESS, 0xf01ff, SCRATCH_WORD],
+  ["NtCreateEvent", kept(0), 0x1f0003, 0, 1, 0],
+  ["NtCreateMutant", kept(1), 0x1f0001, attributesOf("\\BaseNamedObjects\\one"), 0],
+  ["NtCreateSemaphore", kept(2), 0x1f0003, 0, 1, 8],
+  ["NtCreateTimer", kept(3), 0x1f0003, 0, 1],
+  ["NtCreateKeyedEvent", kept(4), 0xf0003, 0, 0],
+  ["NtCreateSection", kept(5), 0xf001f, attributesOf("\\BaseNamedObjects\\two"), SIZE_ADDRESS, 4, 0x8000000, 0],
+  ["NtCreateFile", kept(6), 0x12019f, attributesOf(TEMPORARY_FILE), SCRATCH_WORD, 0, 0, 7, 3, 0, 0, 0],
+  ["NtCreateFile", kept(6), 0x12019f, attributesOf(TEMPORARY_FILE), SCRATCH_WORD, 0, 0, 7, 3, 0x20, 0, 0],
+  ["NtOpenFile", kept(7), 0x100001, attributesOf("\\??\\C:\\windows\\temp"), SCRATCH_WORD, 7, 0x21],
+  ["NtCreateKey", kept(8), 0xf003f, attributesOf("\\Registry\\Machine\\Software\\Fuzz"), 0, 0, 0, 0],
+  ["NtOpenProcessToken", OWN_PROCESS, 0xf01ff, kept(9)],
+  ["NtCreateIoCompletion", kept(10), 0x1f0003, 0, 0],
+  ["NtCreateSymbolicLinkObject", kept(11), 0xf0001, attributesOf("\\BaseNamedObjects\\link"), SCRATCH_WORD],
+  ...[0, 1, 2, 3].map(
+    (index) =>
+      [
+        ...["NtAllocateVirtualMemory", OWN_PROCESS, regionAddress(index), 0],
+        ...[regionAddress(index) + 4, 0x3000, 4],
+      ] as [string, ...number[]],
+  ),
 ];
+
+/** Where the handle of a type is kept. */
+function kept(type: number): number {
+  return KEPT_HANDLES + 4 * type;
+}
 
 function openingCall(services: readonly Callable[], [name, ...words]: (typeof OPENING)[number]): number[] {
   return [serviceNumber(services, name), ...words];
 }
 
 function chooseCall(random: Random, services: readonly Callable[], code: CodeAddresses): number[] {
-  if (random.oneIn(50)) return Array.from({ length: WORDS }, () => wildWord(random) & 0x7fffffff);
+  if (random.oneIn(50)) return Array.from({ length: CALL_WORDS }, () => wildWord(random) & 0x7fffffff);
   // Half of the calls are as good as we can make them; in the others every fourth argument is anything at all.
   const polite = random.oneIn(2);
   for (;;) {
@@ -290,8 +289,14 @@ function emitLoop(code: MachineCode, callsBytes: number): void {
   // add dword fs:[14h],n; mov eax,[ebx]; cmp eax,-1; je done
   code.bytes(0x64, 0x83, 0x05).word(0x14).bytes(CALL_BYTES, 0x8b, 0x03, 0x83, 0xf8, 0xff, 0x0f, 0x84).distance("done");
   // lea esi,[ebx+4]; sub esp,50h; lea edi,[esp+4]; mov ecx,n; cld; rep movsd; int 2Eh
-  code.bytes(0x8d, 0x73, 4, 0x83, 0xec, 0x50, 0x8d, 0x7c, 0x24, 4, 0xb9).word(WORDS - 1);
-  code.bytes(0xfc, 0xf3, 0xa5, 0xcd, 0x2e, 0xe9).distance("loop");
+  code.bytes(0x8d, 0x73, 4, 0x83, 0xec, 0x50, 0x8d, 0x7c, 0x24, 4, 0xb9).word(CALL_WORDS - 1);
+  code.bytes(0xfc, 0xf3, 0xa5);
+  // Marks become kept handles. For each word: sub edi,4; mov eax,[edi]; mov edx,eax; shr edx,16; cmp edx,mark
+  code.bytes(0xb9).word(CALL_WORDS - 1);
+  code.place("next").bytes(0x83, 0xef, 4, 0x8b, 0x07, 0x89, 0xc2, 0xc1, 0xea, 16, 0x81, 0xfa).word(KEPT_MARK);
+  // jne over; movzx eax,ax; mov eax,[eax+kept]; mov [edi],eax; over: dec ecx; jnz next; mov eax,[ebx]; int 2Eh
+  code.bytes(0x75, 11, 0x0f, 0xb7, 0xc0, 0x8b, 0x80).word(KEPT_HANDLES).bytes(0x89, 0x07);
+  code.bytes(0x49, 0x0f, 0x85).distance("next").bytes(0x8b, 0x03, 0xcd, 0x2e, 0xe9).distance("loop");
 }
 
 /** Goes on with the next call, on a clean stack. */

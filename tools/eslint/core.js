@@ -45,5 +45,8 @@ export const javaScriptRules = {
 /** The names that Node gives to the tools. */
 /** @type {Record<string, "readonly">} */
 export const nodeGlobals = Object.fromEntries(
-  ["Buffer", "URL", "clearTimeout", "console", "performance", "process", "setTimeout"].map((name) => [name, "readonly"]),
+  ["Buffer", "URL", "clearTimeout", "console", "performance", "process", "setTimeout"].map((name) => [
+    name,
+    "readonly",
+  ]),
 );

@@ -22,7 +22,7 @@ import { hasProcessFlag, PspClearProcessFlag, PspSetProcessFlag } from "../../ps
 import type { EProcess } from "../../ps/objects.ts";
 import { Privilege, SeSinglePrivilegeCheck } from "../../se/privilege.ts";
 import type { Blocking } from "../../sim/blocking.ts";
-import { answerQuery, capture, Encoder, type QueryResult } from "../capture.ts";
+import { answerQuery, capture, Encoder, type QueryResult, word } from "../capture.ts";
 import { notImplemented } from "../state.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
 import { onProcess } from "./memory.ts";
@@ -34,10 +34,6 @@ interface ProcessQuery {
   /** Bytes that the buffer must have exactly; null for a variable answer. */
   readonly bytes: number | null;
   readonly answer: (k: Kernel, process: EProcess) => QueryResult;
-}
-
-function word(value: number): QueryResult {
-  return success(new Encoder(4).u32(0, value).bytes);
 }
 
 const QUERIES: ReadonlyMap<number, ProcessQuery> = new Map<number, ProcessQuery>([

@@ -11,7 +11,6 @@ import {
   THREAD_SET_INFORMATION,
 } from "../../abi/ps.ts";
 import {
-  type NtResult,
   type NtStatus,
   STATUS_INFO_LENGTH_MISMATCH,
   STATUS_INVALID_INFO_CLASS,
@@ -23,25 +22,21 @@ import {
 import { KeGetPreviousMode } from "../../ke/current.ts";
 import { BOOT_SYSTEM_TIME } from "../../ke/time.ts";
 import type { Kernel } from "../../kernel.ts";
-import { ObReferenceObjectByHandle } from "../../ob/handle.ts";
 import { ObDereferenceObject } from "../../ob/reference.ts";
 import { PsGetCurrentThread } from "../../ps/current.ts";
 import { hasCrossThreadFlag, PspClearCrossThreadFlag, PspSetCrossThreadFlag } from "../../ps/flags.ts";
 import type { EThread } from "../../ps/objects.ts";
+import { referenceThread } from "../../ps/threadservices.ts";
 import { Privilege, SeSinglePrivilegeCheck } from "../../se/privilege.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import { emit } from "../../sim/record.ts";
-import { answerQuery, capture, Encoder, type QueryResult } from "../capture.ts";
+import { answerQuery, capture, Encoder, type QueryResult, word } from "../capture.ts";
 import { notImplemented } from "../state.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
 
 interface ThreadQuery {
   readonly bytes: number;
   readonly answer: (thread: EThread) => QueryResult;
-}
-
-function word(value: number): QueryResult {
-  return success(new Encoder(4).u32(0, value).bytes);
 }
 
 function flag(value: boolean): QueryResult {
@@ -78,10 +73,6 @@ function times(thread: EThread): QueryResult {
   const out = new Encoder(32).u64(0, BOOT_SYSTEM_TIME + BigInt(Math.floor(thread.createTime))).u64(8, exited);
   out.u64(16, BigInt(Math.floor(thread.kernelTime))).u64(24, BigInt(Math.floor(thread.userTime)));
   return success(out.bytes);
-}
-
-function referenceThread(k: Kernel, handle: number, access: number): NtResult<EThread> {
-  return ObReferenceObjectByHandle<EThread>(k, handle, access, k.ps.threadType, KeGetPreviousMode(k));
 }
 
 function NtQueryInformationThread(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {

@@ -24,7 +24,7 @@ function trace(cpu: Cpu, salt: number, runs = 600): string[] {
     lines.push([vector, eip, esp, eflags, faultAddress, cpu.instructions].join(" "));
     if (vector === VECTOR_PAGE_FAULT) space.map(faultAddress & ~0xfff, allocateFrame(cpu));
     if (i % 100 === 99) {
-      const used = cpu.ram.u8.subarray(0, cpu.framesInUse << 12);
+      const used = cpu.ram.u8.subarray(0, cpu.ram.framesInUse << 12);
       lines.push(
         createHash("sha1")
           .update(used)

@@ -26,14 +26,14 @@ for (const mode of ["interpreter", "jit"] as const) {
       const cpu = newCpu({ mode, jitAfter: 0 });
       const space = loadProgram(cpu, PROGRAM);
       const base = allocateFrame(cpu) + 1;
-      cpu.framesInUse = base + 600;
+      cpu.ram.framesInUse = base + 600;
       let next = base;
       const map = (address: number): void => {
         space.map(address & ~0xfff, next++);
       };
       // The page table for the new pages exists before, so that frames come from `next` only.
       space.map(0x1000_0000);
-      cpu.framesInUse = base + 600;
+      cpu.ram.framesInUse = base + 600;
       follow(cpu, map, 200);
       const snapshot = cpu.snapshot();
       const nextThen = next;
@@ -79,7 +79,7 @@ for (const mode of ["interpreter", "jit"] as const) {
       cpu.ram.i32[frame * 1024 + 5] = 77;
       cpu.restore(snapshot);
       expect(cpu.ram.i32[frame * 1024 + 5]).toBe(0);
-      expect(cpu.framesInUse).toBe(snapshot.frames);
+      expect(cpu.ram.framesInUse).toBe(snapshot.frames);
     });
   });
 }

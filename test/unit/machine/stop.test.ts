@@ -43,6 +43,23 @@ const copier = endless((code) => {
   code.call(service("NtReadVirtualMemory"), OWN_PROCESS, REGION, REGION, REGION_BYTES, 0);
 });
 
+/** The same, but only after many calls that cost nothing, so that its driver has come to look up rarely. */
+const lateCopier = endless((code) => {
+  code.bytes(0xbd).word(8_000).place("light").call(service("NtTestAlert"));
+  // dec ebp; jnz light
+  code.bytes(0x4d, 0x0f, 0x85).distance("light");
+  code
+    .bytes(0xc7, 0x05)
+    .word(OUT)
+    .word(REGION)
+    .bytes(0xc7, 0x05)
+    .word(OUT + 4)
+    .word(REGION_BYTES);
+  code.call(service("NtAllocateVirtualMemory"), OWN_PROCESS, OUT, 0, OUT + 4, 0x3000, 4);
+  code.place("heavy").call(service("NtReadVirtualMemory"), OWN_PROCESS, REGION, REGION, REGION_BYTES, 0);
+  code.bytes(0xe9).distance("heavy");
+});
+
 /** Waits for ever while twenty timers go off every millisecond, for nobody. */
 const ticker = endless((code) => {
   code
@@ -69,6 +86,7 @@ test.each([
   ["spins", spinner, 1],
   ["spins beside idle processors", spinner, 4],
   ["makes system calls that copy a lot", copier, 1],
+  ["makes such calls after many short ones", lateCopier, 1],
   ["waits while timers go off for nobody", ticker, 1],
   ["waits while timers go off for nobody, on four processors", ticker, 4],
 ] as const)("a program that %s is stopped by a time limit", async (_what, bytes, processors) => {

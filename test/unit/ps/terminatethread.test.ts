@@ -231,15 +231,15 @@ test("K5: a system thread cannot be killed from outside and is not marked", () =
 test("K10: a thread that takes no more APCs answers UNSUCCESSFUL", () => {
   play(function* () {
     yield* nt.call(function* (k) {
-      let refused: EThread | null = null;
+      const refused: EThread[] = [];
       // A creation that fails leaves a thread that never ran; somebody still refers to it.
       const setUp = (_k: Kernel, thread: EThread) => {
         ObReferenceObject(thread);
-        refused = thread;
+        refused.push(thread);
         return STATUS_NO_MEMORY;
       };
       expect(yield* PspCreateThread(k, PsGetCurrentProcess(k), { setUp })).toMatchObject({ status: STATUS_NO_MEMORY });
-      const thread = refused! as EThread;
+      const thread = refused[0]!;
       const kill = { self: false, route: "killed", via: "test" } as const;
       expect(yield* PspTerminateThreadByPointer(k, thread, ntStatus(1), kill)).toBe(STATUS_UNSUCCESSFUL);
       yield* ObDereferenceObject(k, thread);

@@ -127,6 +127,15 @@ describe("delegate-blocking", () => {
     expect(await inKernel("export function f(): void { start(read()); }")).toEqual([DELEGATE]);
   });
 
+  test("the boot of a machine may run a routine, for there is no dispatcher yet", async () => {
+    expect(await broken("src/machine/kernel.ts", "export function f(): void { start(read()); }")).toEqual([]);
+  });
+
+  test("what is to run later is handed over as a function", async () => {
+    const later = "function* later(run: () => Blocking<number>): Blocking<number> { return yield* run(); }\n";
+    expect(await inKernel(later + "export const f = (): Blocking<number> => later(() => read());")).toEqual([]);
+  });
+
   test("what does not expect a Blocking is handed none in the dispatcher either", async () => {
     expect(await inDispatcher("export function f(): unknown[] { return Array.from(read()); }")).toEqual([DELEGATE]);
   });
@@ -158,6 +167,13 @@ describe("no-bare-yield", () => {
 
   test("a process routine that suspends by itself is reported", async () => {
     expect(await inKernel(SUSPENDS)).toEqual(["rundown/no-bare-yield"]);
+  });
+
+  test("the system call of a scripted program is a bare yield", async () => {
+    const code =
+      'import type { Script, ScriptRequest } from "./context.ts";\n' +
+      "export function* f(request: ScriptRequest): Script<unknown> { return yield request; }";
+    expect(await rulesBrokenBy("src/guest/script/probe.ts", code)).toEqual([]);
   });
 
   test.each(["sim", "ke", "scenario"])("a bare yield is in order in src/%s", async (layer) => {

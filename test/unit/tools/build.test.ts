@@ -76,7 +76,8 @@ describe("the bundle of the command line", () => {
     '  process.stdout.write(text + "\\n");',
     "}).parse();",
   ].join("\n");
-  const FILES = { "main.ts": MAIN, "late.ts": 'export const text = "loaded late";\n' };
+  const LATE = 'process.stdout.write("late: ");\nexport const text = "loaded";\n';
+  const FILES = { "main.ts": MAIN, "late.ts": LATE };
 
   async function bundled(): Promise<string> {
     const root = treeOf(FILES);
@@ -89,19 +90,17 @@ describe("the bundle of the command line", () => {
   }
 
   const run = (outdir: string, ...options: string[]): string =>
-    spawnSync(process.execPath, [join(outdir, "rundown.js"), ...options], { encoding: "utf8", cwd: "/" }).stdout;
+    spawnSync(process.execPath, [join(outdir, "rundown.cjs"), ...options], { encoding: "utf8", cwd: "/" }).stdout;
 
   test("a CommonJS package that requires Node's modules runs in it", async () => {
     expect(run(await bundled())).toBe("string\n");
   });
 
-  test("what is imported lazily lies in a chunk of its own", async () => {
-    const outdir = await bundled();
-    expect(readFileSync(join(outdir, "rundown.js"), "utf8")).not.toContain("loaded late");
-    expect(run(outdir, "--late")).toBe("loaded late\n");
+  test("what is imported lazily starts only when it is asked for", async () => {
+    expect(run(await bundled(), "--late")).toBe("late: loaded\n");
   });
 
-  test("the chunks of an earlier build are gone", async () => {
-    expect(readdirSync(await bundled())).not.toContain("stale-ABCDEFGH.js");
+  test("it is one file, and those of an earlier build are gone", async () => {
+    expect(readdirSync(await bundled())).toEqual(["rundown.cjs"]);
   });
 });

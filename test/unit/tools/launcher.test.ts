@@ -15,7 +15,7 @@ function launch(
   ...options: string[]
 ): { status: number | null; stdout: string; stderr: string } {
   const files = { "package.json": '{ "type": "module" }\n' };
-  const root = treeOf(commandLine === null ? files : { ...files, "dist/cli/rundown.js": commandLine });
+  const root = treeOf(commandLine === null ? files : { ...files, "dist/cli/rundown.cjs": commandLine });
   cpSync(BIN, join(root, "bin"), { recursive: true });
   return spawnSync(process.execPath, [...options, join(root, "bin/rundown"), "run", "a.exe"], { encoding: "utf8" });
 }

@@ -1,0 +1,92 @@
+/** Figures of machines in this process: boots, instructions, system calls, switches. */
+import { createMachine } from "../src/index.ts";
+import { loadProcessor } from "../apps/cli/processor.ts";
+import { atMost, type Context, difference, type Duration, type Figure, figureOf, type Group, timed } from "./figure.ts";
+import { type ProgramRun, runProgram } from "./machines.ts";
+
+const BOOTS = 2000;
+const CALLS = 400_000;
+const SWITCHES = 100_000;
+const INTERPRETED = 20_000_000;
+
+export const machines: Group = {
+  name: "machines",
+  measure(context) {
+    const boot = repeated(context, "kernels booted", () =>
+      timed(() => {
+        for (let i = 0; i < BOOTS; i++) createMachine({ processor: null, environment: null });
+      }),
+    );
+    return [
+      figureOf("boot of a kernel", "µs", boot, atMost(100), (ms) => (1000 * ms) / BOOTS),
+      figureOf("kernels booted", "per second", boot, null, (ms) => (1000 * BOOTS) / ms),
+      further(context, "a further machine runs hello, built-in ntdll", "samples/native/hello.exe", 2),
+      further(context, "a further machine runs hello, Wine's DLLs", "samples/hello.exe", 30),
+    ];
+  },
+};
+
+/** The processor and the environment are there already; the engine knows the kernel's code. */
+function further(context: Context, name: string, path: string, target: number): Figure {
+  const userMode = path.includes("native") ? "builtin" : "win32";
+  const run = { userMode, path } as const;
+  for (let i = 0; i < 20; i++) runProgram(run);
+  return figureOf(
+    name,
+    "ms",
+    repeated(context, name, () => runProgram(run), 5),
+    atMost(target),
+  );
+}
+
+export const calls: Group = {
+  name: "calls",
+  measure(context) {
+    const call = costOf(
+      context,
+      "system calls",
+      { userMode: "builtin", path: "bench/programs/native/calls.exe" },
+      CALLS,
+    );
+    const both = costOf(
+      context,
+      "switches",
+      { userMode: "builtin", path: "bench/programs/native/switches.exe" },
+      SWITCHES,
+    );
+    return [
+      figureOf("system call, with its trap", "ns", call, atMost(1000), (ms) => (1e6 * ms) / CALLS),
+      figureOf("set an event, wait for another, switch threads", "ns", both, null, (ms) => (1e6 * ms) / SWITCHES / 2),
+    ];
+  },
+};
+
+export const instructions: Group = {
+  name: "instructions",
+  measure(context) {
+    const module = loadProcessor({ optimise: "everything" });
+    const run: ProgramRun = {
+      userMode: "builtin",
+      path: "samples/native/cpu-mix.exe",
+      options: { processor: { module, mode: "interpreter" }, limits: { instructions: INTERPRETED } },
+    };
+    const interpreted = repeated(context, "the interpreter", () => runProgram(run));
+    const megainstructions = INTERPRETED / 1e6;
+    return [figureOf("interpreter", "MIPS", interpreted, null, (ms) => (1000 * megainstructions) / ms)];
+  },
+};
+
+/** Measures `runs` times, after a first time that does not count. */
+export function repeated(context: Context, name: string, measure: () => Duration, factor = 1): Duration[] {
+  context.progress(name);
+  measure();
+  return Array.from({ length: context.runs * factor }, measure);
+}
+
+/** What `count` repetitions in a program take, without its beginning and end. */
+export function costOf(context: Context, name: string, program: ProgramRun, count: number): Duration[] {
+  return repeated(context, name, () => {
+    const none = runProgram({ ...program, count: 0 });
+    return difference(runProgram({ ...program, count }), none);
+  });
+}
