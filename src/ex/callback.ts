@@ -33,7 +33,7 @@ export class CallbackSlots<R> {
   count = 0;
 
   constructor(size: number = DEFAULT_SLOTS) {
-    this.slots = Array.from({ length: size }, () => null);
+    this.slots = new Array<CallbackBlock<R> | null>(size).fill(null);
   }
 }
 

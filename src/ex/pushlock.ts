@@ -13,7 +13,7 @@ import type { KThread } from "../ke/objects.ts";
 import { waitInKernel } from "../ke/wait.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
-import type { Blocking } from "../sim/blocking.ts";
+import { type Blocking, DONE } from "../sim/blocking.ts";
 
 /** `EX_PUSH_LOCK`. NT records no owner; this one does, for checks and wait graphs. */
 export class ExPushLock implements HeldLock {
@@ -47,15 +47,15 @@ export function tryAcquirePushLockShared(k: Kernel, lock: ExPushLock): boolean {
 /** Takes the lock for writing.
  * @irql <= APC_LEVEL, normal kernel APCs off
  */
-export function* ExAcquirePushLockExclusive(k: Kernel, lock: ExPushLock): Blocking<void> {
-  if (!tryAcquirePushLockExclusive(k, lock)) yield* waitForLock(k, lock, { exclusive: true });
+export function ExAcquirePushLockExclusive(k: Kernel, lock: ExPushLock): Blocking<void> {
+  return tryAcquirePushLockExclusive(k, lock) ? DONE : waitForLock(k, lock, { exclusive: true });
 }
 
 /** Takes the lock for reading.
  * @irql <= APC_LEVEL, normal kernel APCs off
  */
-export function* ExAcquirePushLockShared(k: Kernel, lock: ExPushLock): Blocking<void> {
-  if (!tryAcquirePushLockShared(k, lock)) yield* waitForLock(k, lock, { exclusive: false });
+export function ExAcquirePushLockShared(k: Kernel, lock: ExPushLock): Blocking<void> {
+  return tryAcquirePushLockShared(k, lock) ? DONE : waitForLock(k, lock, { exclusive: false });
 }
 
 /** Releases the lock, whichever way it was taken. */

@@ -73,7 +73,8 @@ export function KeInsertQueueApc(
 ): boolean {
   const thread = apc.thread;
   if (!thread.apcQueueable || apc.inserted) {
-    if (k.sim.trace !== null) trace(k, { kind: "apc", act: "refused", tid: thread.id, mode: apc.apcMode, apc: apc.id });
+    if (k.sim.trace !== null)
+      trace(k, { kind: "apc", act: "refused", tid: thread.tid, mode: apc.apcMode, apc: apc.id });
     return false;
   }
   apc.systemArgument1 = argument1;
@@ -82,7 +83,7 @@ export function KeInsertQueueApc(
   apc.inserted = true;
   const state = apc.apcStateIndex === thread.apcStateIndex ? thread.apcState : thread.savedApcState;
   linkApc(apc, state);
-  if (k.sim.trace !== null) trace(k, { kind: "apc", act: "queued", tid: thread.id, mode: apc.apcMode, apc: apc.id });
+  if (k.sim.trace !== null) trace(k, { kind: "apc", act: "queued", tid: thread.tid, mode: apc.apcMode, apc: apc.id });
   if (apc.apcStateIndex === thread.apcStateIndex) signalApc(k, apc, thread, increment);
   return true;
 }
@@ -211,7 +212,8 @@ function* deliverUserApc(k: Kernel, thread: KThread): Blocking<void> {
 function dequeue(k: Kernel, apc: KApc, thread: KThread): ApcCall {
   removeEntry(apc.entry);
   apc.inserted = false;
-  if (k.sim.trace !== null) trace(k, { kind: "apc", act: "delivered", tid: thread.id, mode: apc.apcMode, apc: apc.id });
+  if (k.sim.trace !== null)
+    trace(k, { kind: "apc", act: "delivered", tid: thread.tid, mode: apc.apcMode, apc: apc.id });
   return {
     normalRoutine: apc.normalRoutine,
     normalContext: apc.normalContext,
@@ -235,7 +237,7 @@ export function KeFlushQueueApc(k: Kernel, thread: KThread, mode: ProcessorMode)
   const flushed: KApc[] = [];
   for (let apc = removeHead(list); apc !== null; apc = removeHead(list)) {
     apc.inserted = false;
-    if (k.sim.trace !== null) trace(k, { kind: "apc", act: "flushed", tid: thread.id, mode, apc: apc.id });
+    if (k.sim.trace !== null) trace(k, { kind: "apc", act: "flushed", tid: thread.tid, mode, apc: apc.id });
     flushed.push(apc);
   }
   return flushed;

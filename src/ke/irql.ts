@@ -5,7 +5,7 @@
 import { APC_LEVEL, type Irql } from "../abi/ke.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
-import type { Blocking } from "../sim/blocking.ts";
+import { type Blocking, DONE } from "../sim/blocking.ts";
 import { deliverKernelApcs } from "./apc.ts";
 
 /** @returns the level before */
@@ -17,8 +17,8 @@ export function KeRaiseIrql(k: Kernel, level: Irql): Irql {
 }
 
 /** Lowers the level; below APC_LEVEL pending kernel APCs are delivered first. */
-export function* KeLowerIrql(k: Kernel, level: Irql): Blocking<void> {
+export function KeLowerIrql(k: Kernel, level: Irql): Blocking<void> {
   assert(level <= k.ke.prcb.irql, "KeLowerIrql never raises the level");
   k.ke.prcb.irql = level;
-  if (level < APC_LEVEL) yield* deliverKernelApcs(k);
+  return level < APC_LEVEL ? deliverKernelApcs(k) : DONE;
 }

@@ -212,6 +212,8 @@ export class WaitTimeout extends TimerEntry {
 }
 
 export class KThread extends DispatcherHeader {
+  /** `Cid.UniqueThread`; 0 until it is assigned. It is here so that every event can name its thread the same way. */
+  tid = 0;
   /** `ApcState.Process` of the unattached thread: its home. */
   readonly process: KProcess;
 

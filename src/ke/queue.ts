@@ -79,7 +79,8 @@ export function* KeRemoveQueue(
     const waitBlock = new KWaitBlock(thread, queue, 0, WaitAny);
     insertTail(queue.waitListHead, waitBlock.entry);
     thread.waitBlocks.push(waitBlock);
-    beginWait(k, thread, { reason: WaitReason.WrQueue, ...options });
+    const { mode, alertable } = options;
+    beginWait(k, thread, { reason: WaitReason.WrQueue, mode, alertable, timeout100ns });
     if (deadline !== null) insertTimer(k, thread.waitTimeout, deadline);
     yield "wait";
     if (thread.waitStatus === STATUS_KERNEL_APC) continue;

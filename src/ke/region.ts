@@ -5,7 +5,7 @@
 import { APC_LEVEL } from "../abi/ke.ts";
 import type { Kernel } from "../kernel.ts";
 import { isListEmpty } from "../rtl/list.ts";
-import type { Blocking } from "../sim/blocking.ts";
+import { type Blocking, DONE } from "../sim/blocking.ts";
 import { deliverKernelApcs } from "./apc.ts";
 import { KeGetCurrentThread } from "./current.ts";
 import type { KThread } from "./objects.ts";
@@ -15,18 +15,18 @@ export function KeEnterCriticalRegion(k: Kernel): void {
 }
 
 /** Leaves a critical region; on leaving the outermost one, queued kernel APCs are delivered. */
-export function* KeLeaveCriticalRegion(k: Kernel): Blocking<void> {
+export function KeLeaveCriticalRegion(k: Kernel): Blocking<void> {
   const thread = KeGetCurrentThread(k);
-  if (++thread.kernelApcDisable === 0) yield* checkForKernelApcDelivery(k, thread);
+  return ++thread.kernelApcDisable === 0 ? checkForKernelApcDelivery(k, thread) : DONE;
 }
 
 export function KeEnterGuardedRegion(k: Kernel): void {
   KeGetCurrentThread(k).specialApcDisable--;
 }
 
-export function* KeLeaveGuardedRegion(k: Kernel): Blocking<void> {
+export function KeLeaveGuardedRegion(k: Kernel): Blocking<void> {
   const thread = KeGetCurrentThread(k);
-  if (++thread.specialApcDisable === 0) yield* checkForKernelApcDelivery(k, thread);
+  return ++thread.specialApcDisable === 0 ? checkForKernelApcDelivery(k, thread) : DONE;
 }
 
 /** True if normal kernel APCs are off, also by an unbalanced leave. */
@@ -39,8 +39,8 @@ export function KeAreAllApcsDisabled(k: Kernel): boolean {
   return KeGetCurrentThread(k).specialApcDisable !== 0 || k.ke.prcb.irql >= APC_LEVEL;
 }
 
-function* checkForKernelApcDelivery(k: Kernel, thread: KThread): Blocking<void> {
-  if (thread.specialApcDisable !== 0 || isListEmpty(thread.apcState.kernelList)) return;
+function checkForKernelApcDelivery(k: Kernel, thread: KThread): Blocking<void> {
+  if (thread.specialApcDisable !== 0 || isListEmpty(thread.apcState.kernelList)) return DONE;
   thread.apcState.kernelApcPending = true;
-  yield* deliverKernelApcs(k);
+  return deliverKernelApcs(k);
 }

@@ -167,7 +167,7 @@ export function beginWait(k: Kernel, thread: KThread, options: WaitOptions): voi
   thread.waitIrql = k.ke.prcb.irql;
   if (k.sim.trace !== null) {
     const ids = thread.waitBlocks.map((waitBlock) => waitBlock.object.id);
-    trace(k, { kind: "wait", act: "begin", tid: thread.id, objects: ids, status: 0 });
+    trace(k, { kind: "wait", act: "begin", tid: thread.tid, objects: ids, status: 0 });
   }
   if (thread.queue !== null) activateWaiterQueue(k, thread.queue);
 }

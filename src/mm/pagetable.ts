@@ -77,9 +77,12 @@ function forEachPte(
     const tableEnd = Math.min((page | 0x3ff) + 1, to);
     const first = findPte(ram, space, page);
     if (first >= 0) {
+      let words = ram.i32;
       for (let at = page; at < tableEnd; at++) {
         const index = first + at - page;
-        if (word(ram.i32, index) !== 0) visit(index, at);
+        if (word(words, index) === 0) continue;
+        visit(index, at);
+        words = ram.i32;
       }
     }
     page = tableEnd;

@@ -28,7 +28,8 @@ export function* KiUserModeLoop(k: Kernel): Blocking<never> {
   assert(user !== null, "a thread that goes to user mode has a user context");
   let calls = 0;
   for (;;) {
-    yield* prepareReturn(k, thread);
+    if (thread.apcState.kernelApcPending || thread.apcState.userApcPending) yield* deliverApcs(k, thread);
+    assert(thread.combinedApcDisable === 0, "nobody returns to user mode inside a region");
     switch (user.run(k, thread, turnBudget(k, thread))) {
       case "system-call": {
         calls++;
@@ -51,8 +52,7 @@ export function* KiUserModeLoop(k: Kernel): Blocking<never> {
 }
 
 /** On the way to user mode: kernel APCs, then one user APC, until nothing is pending. */
-function* prepareReturn(k: Kernel, thread: KThread): Blocking<void> {
-  assert(thread.combinedApcDisable === 0, "nobody returns to user mode inside a region");
+function* deliverApcs(k: Kernel, thread: KThread): Blocking<void> {
   while (thread.apcState.kernelApcPending || thread.apcState.userApcPending) {
     k.ke.prcb.irql = APC_LEVEL;
     yield* KiDeliverApc(k, UserMode);

@@ -4,8 +4,6 @@ import { ExThread } from "../ex/thread.ts";
 export abstract class ObThread extends ExThread {
   /** What the thread may do to itself through the pseudo-handle -2. */
   grantedAccess = 0;
-  /** `Cid.UniqueThread`; 0 until it is assigned. */
-  tid = 0;
   /** Set while the handles of its process are being closed: nobody could answer a hard error. Self. */
   hardErrorsDisabled = false;
 }

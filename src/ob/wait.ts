@@ -67,7 +67,9 @@ interface UserWait {
 }
 
 function waitForBody(k: Kernel, body: ObjectBody, wait: UserWait): Blocking<NtStatus> {
-  return KeWaitForSingleObject(k, waitObjectOf(k, body), { reason: WaitReason.UserRequest, ...wait });
+  const { mode, alertable, timeout100ns } = wait;
+  const options = { reason: WaitReason.UserRequest, mode, alertable, timeout100ns };
+  return KeWaitForSingleObject(k, waitObjectOf(k, body), options);
 }
 
 /**

@@ -11,7 +11,7 @@ import {
 import { type CallbackSlots, invokeCallbacks, registerCallback, unregisterCallback } from "../ex/callback.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import type { Kernel } from "../kernel.ts";
-import type { Blocking } from "../sim/blocking.ts";
+import { type Blocking, DONE } from "../sim/blocking.ts";
 import type { EProcess, EThread } from "./objects.ts";
 import type { ProcessNotifyRoutine, ThreadNotifyRoutine } from "./state.ts";
 
@@ -20,10 +20,10 @@ interface NotifyOptions {
 }
 
 /** Calls every thread notify routine with the thread's ids. */
-export function* PspRunCreateThreadNotifyRoutines(k: Kernel, thread: EThread, options: NotifyOptions): Blocking<void> {
-  if (k.ps.threadNotify.count === 0) return;
+export function PspRunCreateThreadNotifyRoutines(k: Kernel, thread: EThread, options: NotifyOptions): Blocking<void> {
+  if (k.ps.threadNotify.count === 0) return DONE;
   const { pid } = thread.threadsProcess;
-  yield* invokeCallbacks(k, k.ps.threadNotify, (routine) => routine(k, pid, thread.tid, options.create));
+  return invokeCallbacks(k, k.ps.threadNotify, (routine) => routine(k, pid, thread.tid, options.create));
 }
 
 /** Calls every process notify routine, in a critical region as Windows does. */

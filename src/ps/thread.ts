@@ -19,6 +19,7 @@ import {
   type NtResult,
   type NtStatus,
   NT_SUCCESS,
+  STATUS_INVALID_HANDLE,
   STATUS_PROCESS_IS_TERMINATING,
   STATUS_QUOTA_EXCEEDED,
   STATUS_SUCCESS,
@@ -62,7 +63,8 @@ export interface ThreadCreation {
   readonly startAddress?: number;
   readonly name?: string;
   /** Make a handle in the caller's table. */
-  readonly handle?: { readonly desiredAccess: number; readonly attributes: number; readonly mode: ProcessorMode };
+  readonly handle?:
+    { readonly desiredAccess: number; readonly attributes: number; readonly mode: ProcessorMode } | undefined;
 }
 
 /** A thread that was created; the reference is the caller's to drop. */
@@ -74,13 +76,14 @@ export interface CreatedThread {
 /**
  * Creates a thread in `process`, which the caller has referenced.
  * @returns the thread, referenced, and its handle (0 if none was asked for); PROCESS_IS_TERMINATING,
- *   INSUFFICIENT_RESOURCES, QUOTA_EXCEEDED or NO_MEMORY
+ *   INSUFFICIENT_RESOURCES, QUOTA_EXCEEDED or NO_MEMORY; INVALID_HANDLE for a user thread in the System process
  */
 export function* PspCreateThread(
   k: Kernel,
   process: EProcess,
   creation: ThreadCreation,
 ): Blocking<NtResult<CreatedThread>> {
+  if (creation.setUp !== null && process === k.ps.initialSystemProcess) return failure(STATUS_INVALID_HANDLE);
   const built = yield* buildThread(k, process, creation);
   if (!built.ok) return built;
   const thread = built.value;

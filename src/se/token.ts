@@ -162,13 +162,24 @@ const INTERACTIVE_LUID: Luid = { low: 0x10000, high: 0 };
 const GENERIC_ALL = 0x10000000;
 const GENERIC_READ_EXECUTE = 0xa0000000;
 
+// Lists are replaced, never written to, so that all machines share these.
+const USER_DACL = makeAcl([
+  { mask: GENERIC_ALL, sid: WellKnownSid.administrators },
+  { mask: GENERIC_ALL, sid: WellKnownSid.localSystem },
+  { mask: GENERIC_READ_EXECUTE, sid: WellKnownSid.logon },
+]);
+const SYSTEM_DACL = makeAcl([
+  { mask: GENERIC_ALL, sid: WellKnownSid.localSystem },
+  { mask: GENERIC_READ_EXECUTE, sid: WellKnownSid.administrators },
+]);
+
 /** Privileges of an elevated administrator; all others of the list start out disabled. */
 const ENABLED_PRIVILEGES: readonly number[] = [Privilege.ChangeNotify, Privilege.Impersonate, Privilege.CreateGlobal];
 
 /** The primary token that programs run with: an elevated administrator at the console. */
 export function SeCreateUserToken(k: Kernel): NtResult<Token> {
   const { everyone, local, interactive, authenticatedUsers, administrators, users, logon } = WellKnownSid;
-  const { user, domainUsers, highIntegrity, localSystem } = WellKnownSid;
+  const { user, domainUsers, highIntegrity } = WellKnownSid;
   const mandatory = (sid: Sid): SidAndAttributes => ({ sid, attributes: MANDATORY });
   const on = SE_PRIVILEGE_ENABLED | SE_PRIVILEGE_ENABLED_BY_DEFAULT;
   return SeCreateToken(k, {
@@ -190,11 +201,7 @@ export function SeCreateUserToken(k: Kernel): NtResult<Token> {
     })),
     owner: administrators,
     primaryGroup: domainUsers,
-    defaultDacl: makeAcl([
-      { mask: GENERIC_ALL, sid: administrators },
-      { mask: GENERIC_ALL, sid: localSystem },
-      { mask: GENERIC_READ_EXECUTE, sid: logon },
-    ]),
+    defaultDacl: USER_DACL,
     sourceName: "User32 ",
     sessionId: 1,
   });
@@ -218,10 +225,7 @@ export function SeCreateSystemToken(k: Kernel): NtResult<Token> {
     privileges: ALL_PRIVILEGES.map((low) => ({ luid: { low, high: 0 }, attributes: on })),
     owner: administrators,
     primaryGroup: localSystem,
-    defaultDacl: makeAcl([
-      { mask: GENERIC_ALL, sid: localSystem },
-      { mask: GENERIC_READ_EXECUTE, sid: administrators },
-    ]),
+    defaultDacl: SYSTEM_DACL,
     sourceName: "*SYSTEM*",
     sessionId: 0,
   });

@@ -13,3 +13,16 @@ export type Suspension = "wait" | "preempt" | "terminated";
 
 /** A routine in progress on some thread's kernel stack, which answers with a `T`. */
 export type Blocking<T> = Generator<Suspension, T, void>;
+
+const STEP: IteratorResult<never, void> = { done: true, value: undefined };
+
+/**
+ * What a routine answers with that may block and, this time, had nothing to wait for. The routines that every system call
+ * goes through would otherwise make a generator each, only to find that out.
+ */
+export const DONE: Blocking<void> = {
+  next: () => STEP,
+  return: () => STEP,
+  throw: () => STEP,
+  [Symbol.iterator]: () => DONE,
+};

@@ -11,7 +11,7 @@ const MOST_BYTES = 512 << 20;
 
 test("no system call of a hostile program does more than to answer", () => {
   const costs = new Costs();
-  const fuzz = fuzzSystemCalls({ firstSeed: 10_000, calls: CALLS });
+  const fuzz = costs.measure(() => fuzzSystemCalls({ firstSeed: 10_000, calls: CALLS }));
   console.log(`${fuzz.calls} calls of ${fuzz.programs} programs; ${JSON.stringify([...fuzz.outcomes])}`);
   console.log(`${fuzz.succeeded.size} of ${fuzz.called.size} services succeeded; ${costs.toString()}`);
   expect(servicesNotCalled(fuzz)).toEqual([]);

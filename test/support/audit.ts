@@ -25,7 +25,7 @@ export function audit(machine: Machine): string[] {
 
 /** Blocks by tag: those of the boot, and a thread object and a stack for each worker. */
 function auditPool(k: Kernel): string[] {
-  const expected = blocksByTag(bootKernel().kernel);
+  const expected = new Map(ownBlocks());
   const workers = systemThreads(k).length;
   for (const tag of ["Thre", "KStk"]) expected.set(tag, (expected.get(tag) ?? 0) + workers);
   const found: string[] = [];
@@ -34,6 +34,14 @@ function auditPool(k: Kernel): string[] {
     if (count !== want) found.push(`pool ${tag}: ${count} blocks, ${want} belong to the machine`);
   }
   return found;
+}
+
+let own: ReadonlyMap<string, number> | null = null;
+
+/** What a machine has from boot on. */
+function ownBlocks(): ReadonlyMap<string, number> {
+  own ??= blocksByTag(bootKernel().kernel);
+  return own;
 }
 
 function blocksByTag(k: Kernel): Map<string, number> {

@@ -30,7 +30,7 @@ interface Field {
 }
 
 /** Every field of the headers of a sound file. */
-export function headerFields(file: Uint8Array): Field[] {
+function headerFields(file: Uint8Array): Field[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const signature = view.getUint32(0x3c, true);
   const sections = view.getUint16(signature + 6, true);

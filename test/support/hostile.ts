@@ -59,7 +59,7 @@ export function runToEnd(machine: Machine): MachineEnd {
 }
 
 /** Kills every process that is left, as a shutdown would, and runs the machine until all of them are gone. */
-export function killAll(machine: Machine): void {
+function killAll(machine: Machine): void {
   const k = machine.kernel;
   let done = false;
   k.ex.upcalls.createSystemThread(

@@ -56,7 +56,7 @@ export class Watch {
   #seeStep(k: Kernel, step: string, pid: number, tid: number): void {
     const exit = /^E(\d+)$/.exec(step);
     if (exit !== null) this.#seeExitStep(step, Number(exit[1]), pid, tid);
-    for (const process of listOwners(k.ps.activeProcessHead)) this.#checkProcess(process);
+    for (const process of listOwners(k.ps.activeProcessHead)) this.#checkProcess(k, process);
     this.#checkIds(k);
   }
 
@@ -76,7 +76,7 @@ export class Watch {
     if (step === "E46") this.#lastThread.delete(pid);
   }
 
-  #checkProcess(process: EProcess): void {
+  #checkProcess(k: Kernel, process: EProcess): void {
     const { pid, flags } = process;
     const before = this.#flags.get(process) ?? 0;
     this.#require((before & ~flags) === 0, `process ${pid} loses a flag of its end`);
@@ -90,7 +90,10 @@ export class Watch {
       counted === process.activeThreads,
       `process ${pid} counts ${process.activeThreads} threads, not ${counted}`,
     );
-    for (const thread of threads) this.#checkThread(process, thread);
+    for (const thread of threads) {
+      this.#require(k.ob.live.has(headerOf(thread)), `process ${pid} lists thread ${thread.tid}, which is deleted`);
+      this.#checkThread(process, thread);
+    }
   }
 
   #checkThread(process: EProcess, thread: EThread): void {

@@ -5,7 +5,7 @@ import type { Random } from "./random.ts";
 
 /** The program's writable section. */
 export const DATA_RVA = 0x2000;
-export const DATA_BYTES = 0xe000;
+const DATA_BYTES = 0xe000;
 const DATA = IMAGE_BASE + DATA_RVA;
 
 /** Where things lie in it. */

@@ -43,7 +43,7 @@ const SCRATCH_WORD = PARAMETERS_ADDRESS + 4;
 const PART_WORD = PARAMETERS_ADDRESS + 0x10;
 
 /** How the calls are spread: each thread of the parent has a part, and each of the child. */
-export const THREADS = 5;
+const THREADS = 5;
 const PARTS = 2 * THREADS;
 
 /** The kinds of the arguments of each service; see `ArgumentKind`. */

@@ -8,6 +8,7 @@ import { KeTestAlertThread } from "../../ke/apc.ts";
 import type { KThread } from "../../ke/objects.ts";
 import type { Caller, ExceptionRecord, UserApc, UserContext, UserExit } from "../../ke/usermode.ts";
 import type { Kernel } from "../../kernel.ts";
+import { PsGetCurrentThread } from "../../ps/current.ts";
 import { assert } from "../../rtl/assert.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import { trace } from "../../sim/record.ts";
@@ -135,5 +136,6 @@ function isBlocking(value: unknown): value is Blocking<unknown> {
 function traceCall(k: Kernel, thread: KThread, request: ScriptRequest, result: unknown): void {
   const status = typeof result === "number" ? result : 0;
   const time = Math.floor(k.ke.prcb.clock / 100);
-  trace(k, { kind: "system-call", time, pid: thread.process.id, tid: thread.id, name: request.name, status });
+  const { pid } = PsGetCurrentThread(k).threadsProcess;
+  trace(k, { kind: "system-call", time, pid, tid: thread.tid, name: request.name, status });
 }

@@ -134,7 +134,10 @@ export function createScriptThread(
   options: Omit<Parameters<typeof PspCreateThread>[2], "setUp">,
 ): ReturnType<typeof PspCreateThread> {
   return PspCreateThread(k, process, {
-    ...options,
+    createSuspended: options.createSuspended ?? false,
+    // Spelt out, because a copy of unknown shape would be slow wherever it is read.
+    startAddress: options.startAddress ?? 0,
+    handle: options.handle,
     setUp: (_kernel, thread) => {
       thread.user = new ScriptContext(program, endOfScript);
       return STATUS_SUCCESS;

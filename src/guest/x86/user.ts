@@ -20,6 +20,7 @@ import { CONTEXT_RESULT, type NtService } from "../../nt/table.ts";
 import { assert } from "../../rtl/assert.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import { trace } from "../../sim/record.ts";
+import { PsGetCurrentThread } from "../../ps/current.ts";
 import { EProcess } from "../../ps/objects.ts";
 import { findCaller } from "./backtrace.ts";
 import { exceptionOfTrap } from "./exceptions.ts";
@@ -228,8 +229,8 @@ function traceCall(k: Kernel, thread: KThread, service: NtService, status: NtSta
   trace(k, {
     kind: "system-call",
     time: Math.floor(k.ke.prcb.clock / 100),
-    pid: thread.process.id,
-    tid: thread.id,
+    pid: PsGetCurrentThread(k).threadsProcess.pid,
+    tid: thread.tid,
     name: service.name,
     status,
   });

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { CT_DEAD_THREAD } from "../../../src/abi/ps.ts";
 import {
+  STATUS_INVALID_HANDLE,
   STATUS_INVALID_PARAMETER,
   STATUS_NO_MEMORY,
   STATUS_QUOTA_EXCEEDED,
@@ -228,5 +229,13 @@ test("T-WT5: a thread that is created in another process runs there, and its sta
     expect(pids).toEqual([child.id]);
     yield* nt.NtTerminateProcess(child.handle, 1);
     expect(yield* ended(child.handle)).toBe(1);
+  });
+});
+
+test("deps 17: a user thread in the System process answers INVALID_HANDLE", () => {
+  play(function* () {
+    const system = yield* nt.call((k) => k.ps.initialSystemProcess!.pid);
+    const process = must(yield* nt.NtOpenProcess(system));
+    expect(yield* nt.NtCreateThread(sleepForever, { process })).toMatchObject({ status: STATUS_INVALID_HANDLE });
   });
 });

@@ -19,7 +19,18 @@ import { PsSetCreateProcessNotifyRoutine, PsSetCreateThreadNotifyRoutine } from 
 import type { EThread } from "../../../src/ps/objects.ts";
 import type { KernelEvent } from "../../../src/sim/record.ts";
 import { createPort, messagesOf, registerPort } from "../../support/port.ts";
-import { ended, joined, must, play, settle, sleepForever, spawn, start, stepsOf } from "../../support/scene.ts";
+import {
+  ended,
+  joined,
+  must,
+  play,
+  processById,
+  settle,
+  sleepForever,
+  spawn,
+  start,
+  stepsOf,
+} from "../../support/scene.ts";
 import { openSilentWitness } from "../../support/witness.ts";
 
 const SELF = 0xfffffffe;
@@ -297,4 +308,32 @@ test("deps 31.10: every thread's notification precedes its process's", () => {
     const { id } = child;
     expect(log).toEqual([`thread of ${id}`, `thread of ${id}`, `thread of ${id}`, `process ${id}`]);
   });
+});
+
+test("E13, D13: the last thread waits for siblings that no longer count and are still on their way out", () => {
+  const { events } = play(function* () {
+    const child = yield* spawn(sleepForever);
+    const sibling = must(
+      yield* nt.NtCreateThread(
+        function* () {
+          yield* registerPort((yield* createPort()).handle);
+        },
+        { process: child.handle },
+      ),
+    );
+    yield* nt.call((k) => {
+      // The sibling waits for memory for its notice, at E21, after it was counted out at E10.
+      let failures = 0;
+      k.ex.pool.failure = (_ordinal, tag) => tag === "LpcM" && ++failures <= 3;
+    });
+    yield* settle();
+    yield* nt.NtTerminateProcess(child.handle, 5);
+    yield* settle();
+    expect(yield* nt.call((k) => processById(k, child.id).activeThreads)).toBe(0);
+    expect(must(yield* nt.queryProcess(child.handle))).toMatchObject({ exitStatus: 5, signaled: false });
+    expect(yield* joined(sibling.handle)).toBe(0);
+    expect(yield* ended(child.handle)).toBe(5);
+  });
+  const signals = events.flatMap(({ kind }) => (kind.endsWith("-signaled") ? [kind] : []));
+  expect(signals.slice(0, 2)).toEqual(["thread-signaled", "process-signaled"]);
 });

@@ -156,7 +156,7 @@ function debug(k: Kernel, process: EProcess): void {
   k.ps.dbgk.exitThread = nothing;
   k.ps.dbgk.exitProcess = nothing;
   k.ps.dbgk.createThread = nothing;
-  process.debugPort = newPort(k) as never;
+  process.debugPort = newPort(k);
 }
 
 test("NP12: the handles of a debugged process are closed at the kill, before its threads end", () => {
