@@ -8,10 +8,21 @@ export class Costs {
   measure<T>(work: () => T): T {
     const start = process.cpuUsage();
     const result = work();
+    this.#count(start);
+    return result;
+  }
+
+  async measureSlowly<T>(work: () => Promise<T>): Promise<T> {
+    const start = process.cpuUsage();
+    const result = await work();
+    this.#count(start);
+    return result;
+  }
+
+  #count(start: NodeJS.CpuUsage): void {
     const { user, system } = process.cpuUsage(start);
     this.longestMs = Math.max(this.longestMs, (user + system) / 1000);
     this.cases++;
-    return result;
   }
 
   /** Growth of the process since the beginning: it bounds what any one case takes and keeps. */
