@@ -1,8 +1,10 @@
 /** Critical processes and threads: the machine does not outlive them, unless somebody at the kernel debugger says so. */
 import { BugCheckCode } from "../abi/ke.ts";
+import { CT_BREAK_ON_TERMINATION } from "../abi/ps.ts";
 import { KeBugCheckEx } from "../ke/bugcheck.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { hasCrossThreadFlag } from "./flags.ts";
 import type { EProcess, EThread } from "./objects.ts";
 import { step } from "./steps.ts";
 
@@ -47,4 +49,12 @@ function handledByDebugger(k: Kernel, text: string): boolean {
     }
   }
   return false;
+}
+
+/** K1, for a thread whose death is being decided now. */
+export function* catchCriticalThread(k: Kernel, thread: EThread): Blocking<void> {
+  if (!hasCrossThreadFlag(thread, CT_BREAK_ON_TERMINATION)) return;
+  step(k, "K1");
+  const { imageFileName } = thread.threadsProcess;
+  yield* PspCatchCriticalBreak(k, "Terminating critical thread 0x%p (in %s)", thread, imageFileName);
 }

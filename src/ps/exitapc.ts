@@ -2,10 +2,11 @@
  * The kill APC: queued first as a normal kernel APC, whose normal routine queues the same block again as a user APC at
  * the head of the list. So a dying thread finishes its system call and dies at its next return to user mode.
  */
-import { UserMode } from "../abi/ke.ts";
-import { type NtStatus, ntStatus } from "../abi/status.ts";
+import { KernelMode, UserMode } from "../abi/ke.ts";
+import { type NtStatus, ntStatus, STATUS_SUCCESS, STATUS_UNSUCCESSFUL } from "../abi/status.ts";
 import { KeInitializeApc, KeInsertQueueApc } from "../ke/apc.ts";
 import { type ApcCall, KApc } from "../ke/objects.ts";
+import { KeForceResumeThread } from "../ke/suspend.ts";
 import { KeQueryInterruptTime } from "../ke/time.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
@@ -13,9 +14,35 @@ import type { Blocking } from "../sim/blocking.ts";
 import { emit } from "../sim/record.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import { PspExitThread } from "./exit.ts";
+import type { EThread } from "./objects.ts";
+import { step } from "./steps.ts";
 
-/** Increment of the second, user-mode insertion. */
+/** Increment that a killed thread's priority gets with each insertion, so that it dies soon. */
 const KILL_INCREMENT = 2;
+
+/**
+ * K9 to K11: queues the kill of a marked thread and undoes its suspension.
+ * @returns SUCCESS, or UNSUCCESSFUL for a thread that takes no more APCs
+ */
+export function queueKill(k: Kernel, thread: EThread, exitStatus: NtStatus): NtStatus {
+  const apc = thread.exitApc;
+  assert(apc !== null, "every user thread owns its kill APC");
+  KeInitializeApc(apc, thread, {
+    environment: 0,
+    kernelRoutine: PsExitSpecialApc,
+    rundownRoutine: PspExitApcRundown,
+    normalRoutine: PspExitNormalApc,
+    mode: KernelMode,
+    context: exitStatus,
+  });
+  apc.isExit = true;
+  step(k, "K9");
+  if (!KeInsertQueueApc(k, apc, apc, 0, KILL_INCREMENT)) return STATUS_UNSUCCESSFUL;
+  step(k, "K10");
+  KeForceResumeThread(k, thread);
+  step(k, "K11");
+  return STATUS_SUCCESS;
+}
 
 /**
  * Kernel routine of the kill APC. In the kernel-mode pass the normal routine follows; in the user-mode pass the thread

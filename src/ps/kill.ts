@@ -8,9 +8,8 @@
  * Invariants: TERMINATED and PROCESS_DELETE are only ever set. Whoever sets TERMINATED queues the APC before anything
  * can stop it (a critical region covers both), so a marked thread always dies (D02). Nothing here allocates (D03).
  */
-import { PASSIVE_LEVEL, UserMode } from "../abi/ke.ts";
+import { PASSIVE_LEVEL } from "../abi/ke.ts";
 import {
-  CT_BREAK_ON_TERMINATION,
   CT_SYSTEM_THREAD,
   CT_TERMINATED,
   PSF_BREAK_ON_TERMINATION,
@@ -25,38 +24,23 @@ import {
   STATUS_PROCESS_IS_TERMINATING,
   STATUS_SUCCESS,
   STATUS_SYSTEM_SHUTDOWN,
-  STATUS_UNSUCCESSFUL,
 } from "../abi/status.ts";
 import { ExAcquireRundownProtection, ExReleaseRundownProtection } from "../ex/rundown.ts";
-import { KeInitializeApc, KeInsertQueueApc } from "../ke/apc.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
-import { KeForceResumeThread } from "../ke/suspend.ts";
-import { KeQueryInterruptTime } from "../ke/time.ts";
-import type { Caller } from "../ke/usermode.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObClearProcessHandleTable } from "../ob/killprocess.ts";
 import { assert } from "../rtl/assert.ts";
 import type { Blocking } from "../sim/blocking.ts";
-import { type DeathRoute, emit } from "../sim/record.ts";
-import { PspCatchCriticalBreak } from "./critical.ts";
+import { catchCriticalThread, PspCatchCriticalBreak } from "./critical.ts";
 import { PsGetCurrentProcess, PsGetCurrentThread } from "./current.ts";
 import { PspExitThread } from "./exit.ts";
-import { PsExitSpecialApc, PspExitApcRundown, PspExitNormalApc } from "./exitapc.ts";
+import { queueKill } from "./exitapc.ts";
 import { hasCrossThreadFlag, hasProcessFlag, PspSetCrossThreadFlag, PspSetProcessFlag } from "./flags.ts";
 import { PsGetNextProcess, PsGetNextProcessThread } from "./iterate.ts";
+import { hasKillErrata, killWithErrata } from "./killerrata.ts";
+import { type KillReason, recordRequest } from "./killreason.ts";
 import type { EProcess, EThread } from "./objects.ts";
 import { step } from "./steps.ts";
-import { describeWaits } from "./waits.ts";
-
-/** Why a thread is told to die; becomes part of its death certificate. */
-export interface KillReason {
-  readonly route: DeathRoute;
-  /** The system service or routine that asked. */
-  readonly via: string;
-}
-
-/** Increment that a killed thread's priority gets, so that it dies soon. */
-const KILL_INCREMENT = 2;
 
 /**
  * Tells a thread to die; if it is the current one, it dies here.
@@ -85,6 +69,7 @@ export function* PspTerminateThreadByPointer(
     step(k, "K5");
     return STATUS_ACCESS_DENIED;
   }
+  if (hasKillErrata(k)) return yield* killWithErrata(k, thread, exitStatus, options);
   if (!hasCrossThreadFlag(thread, CT_TERMINATED)) yield* catchCriticalThread(k, thread);
   KeEnterCriticalRegion(k);
   const status = markAndQueue(k, thread, exitStatus, options);
@@ -92,18 +77,8 @@ export function* PspTerminateThreadByPointer(
   return status;
 }
 
-/** K1, for a thread whose death is being decided now. */
-function* catchCriticalThread(k: Kernel, thread: EThread): Blocking<void> {
-  if (!hasCrossThreadFlag(thread, CT_BREAK_ON_TERMINATION)) return;
-  step(k, "K1");
-  const { imageFileName } = thread.threadsProcess;
-  yield* PspCatchCriticalBreak(k, "Terminating critical thread 0x%p (in %s)", thread, imageFileName);
-}
-
 /** K6 to K11. Plain, hence atomic: nobody ever sees a thread that is marked and has no kill APC. */
 function markAndQueue(k: Kernel, thread: EThread, exitStatus: NtStatus, reason: KillReason): NtStatus {
-  const apc = thread.exitApc;
-  assert(apc !== null, "every user thread owns its kill APC");
   step(k, "K6");
   const before = PspSetCrossThreadFlag(thread, CT_TERMINATED);
   step(k, "K7");
@@ -112,57 +87,7 @@ function markAndQueue(k: Kernel, thread: EThread, exitStatus: NtStatus, reason: 
     return STATUS_SUCCESS;
   }
   recordRequest(k, thread, exitStatus, reason);
-  KeInitializeApc(apc, thread, {
-    environment: 0,
-    kernelRoutine: PsExitSpecialApc,
-    rundownRoutine: PspExitApcRundown,
-    normalRoutine: PspExitNormalApc,
-    mode: 0,
-    context: exitStatus,
-  });
-  apc.isExit = true;
-  step(k, "K9");
-  if (!KeInsertQueueApc(k, apc, apc, 0, KILL_INCREMENT)) return STATUS_UNSUCCESSFUL;
-  step(k, "K10");
-  KeForceResumeThread(k, thread);
-  step(k, "K11");
-  return STATUS_SUCCESS;
-}
-
-/** An unhandled exception comes from where it was raised, whoever ended the process because of it. */
-function callerOf(k: Kernel, killer: EThread, reason: KillReason): Caller {
-  if (reason.route === "exception") return { address: killer.lastExceptionAddress };
-  if (killer.previousMode !== UserMode || killer.user === null) return { address: 0 };
-  return killer.user.caller(k, killer);
-}
-
-/** Notes who decided the death and from where; the first decision is the one that counts. */
-function recordRequest(k: Kernel, thread: EThread, status: NtStatus, reason: KillReason): void {
-  if (thread.killRequest !== null) return;
-  const killer = PsGetCurrentThread(k);
-  const known = { pid: killer.threadsProcess.pid, tid: killer.tid };
-  if (k.sim.record === null) {
-    thread.killRequest = { route: reason.route, killer: known, via: reason.via, from: 0, status };
-    return;
-  }
-  const caller = callerOf(k, killer, reason);
-  const returned = reason.route === "exited" && caller.outsideProgram === true;
-  thread.killRequest = {
-    route: returned ? "returned" : reason.route,
-    killer: known,
-    via: reason.via,
-    from: caller.address,
-    status,
-    ...(caller.api === undefined ? {} : { api: caller.api }),
-  };
-  emit(k, {
-    kind: "thread-marked",
-    time: KeQueryInterruptTime(k),
-    pid: thread.threadsProcess.pid,
-    tid: thread.tid,
-    request: thread.killRequest,
-    waiting: describeWaits(thread),
-  });
+  return queueKill(k, thread, exitStatus);
 }
 
 /**

@@ -36,7 +36,8 @@ import { PspCatchCriticalBreak } from "./critical.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import { hasProcessFlag, PspSetProcessFlag } from "./flags.ts";
 import { PsGetNextProcessThread } from "./iterate.ts";
-import { type KillReason, PspTerminateThreadByPointer } from "./kill.ts";
+import { PspTerminateThreadByPointer } from "./kill.ts";
+import type { KillReason } from "./killreason.ts";
 import type { EProcess, EThread } from "./objects.ts";
 import { step } from "./steps.ts";
 

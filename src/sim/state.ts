@@ -2,6 +2,7 @@
  * What makes a run this run and no other: its errata, its injected failures, its sink for events, and the counter that
  * names objects. All of it is decided before the machine boots.
  */
+import type { Schedule } from "./gap.ts";
 import type { KernelEvent } from "./record.ts";
 
 /** Receives every event in order. Null costs a test and a branch. */
@@ -26,6 +27,8 @@ export interface SimState {
   exploring: boolean;
   /** The access that the thread suspended at a preemption point is about to make. */
   pendingAccess: Access | null;
+  /** Who goes first at named gaps; null but in scenarios. */
+  schedule: Schedule | null;
   /** Last id given to an object. */
   lastObjectId: number;
 }
@@ -44,6 +47,7 @@ export function createSimState(options: SimOptions): SimState {
     trace: options.trace ?? null,
     exploring: options.exploring ?? false,
     pendingAccess: null,
+    schedule: null,
     lastObjectId: 0,
   };
 }

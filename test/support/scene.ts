@@ -18,7 +18,7 @@ import type { MachineOptions } from "../../src/machine/options.ts";
 import { EProcess, EThread } from "../../src/ps/objects.ts";
 import type { Blocking } from "../../src/sim/blocking.ts";
 import type { KernelEvent } from "../../src/sim/record.ts";
-import { audit } from "./audit.ts";
+import { audit } from "../../src/scenario/audit.ts";
 import { Watch } from "./invariants.ts";
 
 export interface SceneOptions extends Partial<MachineOptions> {

@@ -2,13 +2,13 @@
  * The audit of a machine on which everything has ended: nothing that a program, a process or a thread was made of may be
  * left. What the machine itself keeps is counted exactly: its boot's pool, its System process, its worker threads.
  */
-import type { Kernel } from "../../src/kernel.ts";
-import { KiRun } from "../../src/ke/run.ts";
-import { bootKernel } from "../../src/machine/kernel.ts";
-import type { Machine } from "../../src/machine/machine.ts";
-import { mmLedger } from "../../src/mm/ledger.ts";
-import { EThread } from "../../src/ps/objects.ts";
-import { isListEmpty, listOwners } from "../../src/rtl/list.ts";
+import type { Kernel } from "../kernel.ts";
+import { KiRun } from "../ke/run.ts";
+import { bootKernel } from "../machine/kernel.ts";
+import type { Machine } from "../machine/machine.ts";
+import { mmLedger } from "../mm/ledger.ts";
+import { EThread } from "../ps/objects.ts";
+import { isListEmpty, listOwners } from "../rtl/list.ts";
 
 /**
  * What the machine should not have any more, or should be in another state.
@@ -25,7 +25,7 @@ export function audit(machine: Machine): string[] {
 
 /** Blocks by tag: those of the boot, and a thread object and a stack for each worker. */
 function auditPool(k: Kernel): string[] {
-  const expected = new Map(ownBlocks());
+  const expected = ownBlocks();
   const workers = systemThreads(k).length;
   for (const tag of ["Thre", "KStk"]) expected.set(tag, (expected.get(tag) ?? 0) + workers);
   const found: string[] = [];
@@ -36,12 +36,9 @@ function auditPool(k: Kernel): string[] {
   return found;
 }
 
-let own: ReadonlyMap<string, number> | null = null;
-
 /** What a machine has from boot on. */
-function ownBlocks(): ReadonlyMap<string, number> {
-  own ??= blocksByTag(bootKernel().kernel);
-  return own;
+function ownBlocks(): Map<string, number> {
+  return blocksByTag(bootKernel().kernel);
 }
 
 function blocksByTag(k: Kernel): Map<string, number> {

@@ -1,0 +1,53 @@
+/** Why a thread is told to die, by whom and from where: what its death certificate will say. */
+import { UserMode } from "../abi/ke.ts";
+import type { NtStatus } from "../abi/status.ts";
+import { KeQueryInterruptTime } from "../ke/time.ts";
+import type { Caller } from "../ke/usermode.ts";
+import type { Kernel } from "../kernel.ts";
+import { type DeathRoute, emit } from "../sim/record.ts";
+import { PsGetCurrentThread } from "./current.ts";
+import type { EThread } from "./objects.ts";
+import { describeWaits } from "./waits.ts";
+
+/** Why a thread is told to die; becomes part of its death certificate. */
+export interface KillReason {
+  readonly route: DeathRoute;
+  /** The system service or routine that asked. */
+  readonly via: string;
+}
+
+/** Notes who decided the death and from where; the first decision is the one that counts. */
+export function recordRequest(k: Kernel, thread: EThread, status: NtStatus, reason: KillReason): void {
+  if (thread.killRequest !== null) return;
+  const killer = PsGetCurrentThread(k);
+  const known = { pid: killer.threadsProcess.pid, tid: killer.tid };
+  if (k.sim.record === null) {
+    thread.killRequest = { route: reason.route, killer: known, via: reason.via, from: 0, status };
+    return;
+  }
+  const caller = callerOf(k, killer, reason);
+  const returned = reason.route === "exited" && caller.outsideProgram === true;
+  thread.killRequest = {
+    route: returned ? "returned" : reason.route,
+    killer: known,
+    via: reason.via,
+    from: caller.address,
+    status,
+    ...(caller.api === undefined ? {} : { api: caller.api }),
+  };
+  emit(k, {
+    kind: "thread-marked",
+    time: KeQueryInterruptTime(k),
+    pid: thread.threadsProcess.pid,
+    tid: thread.tid,
+    request: thread.killRequest,
+    waiting: describeWaits(thread),
+  });
+}
+
+/** An unhandled exception comes from where it was raised, whoever ended the process because of it. */
+function callerOf(k: Kernel, killer: EThread, reason: KillReason): Caller {
+  if (reason.route === "exception") return { address: killer.lastExceptionAddress };
+  if (killer.previousMode !== UserMode || killer.user === null) return { address: 0 };
+  return killer.user.caller(k, killer);
+}

@@ -1,0 +1,4 @@
+/** Scenarios: creating and deleting processes and threads. */
+import type { Scenario } from "../scenario.ts";
+
+export const creationScenarios: readonly Scenario[] = [];

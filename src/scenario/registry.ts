@@ -1,0 +1,32 @@
+/** All scenarios. Loaded only by those who ask for them: an ordinary run never does. */
+import { creationScenarios } from "./catalogue/creation.ts";
+import { debuggerScenarios } from "./catalogue/debugger.ts";
+import { driverScenarios } from "./catalogue/drivers.ts";
+import { exitScenarios } from "./catalogue/exit.ts";
+import { jobScenarios } from "./catalogue/jobs.ts";
+import { killScenarios } from "./catalogue/kill.ts";
+import { lpcScenarios } from "./catalogue/lpc.ts";
+import type { Scenario } from "./scenario.ts";
+
+/** In the order of the defects that they show. */
+export function allScenarios(): readonly Scenario[] {
+  const all = [
+    ...killScenarios,
+    ...exitScenarios,
+    ...creationScenarios,
+    ...jobScenarios,
+    ...debuggerScenarios,
+    ...lpcScenarios,
+    ...driverScenarios,
+  ];
+  return all.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+export function findScenario(id: string): Scenario | null {
+  return allScenarios().find((scenario) => scenario.id === id) ?? null;
+}
+
+/** The errata that a machine knows, sorted. */
+export function knownErrata(): readonly string[] {
+  return [...new Set(allScenarios().flatMap(({ defects }) => defects))].sort();
+}
