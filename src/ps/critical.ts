@@ -6,7 +6,7 @@ import type { Kernel } from "../kernel.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { hasCrossThreadFlag } from "./flags.ts";
 import type { EProcess, EThread } from "./objects.ts";
-import { step } from "./steps.ts";
+import { skip, step } from "./steps.ts";
 
 /** A prompt that nobody answers is asked this often, then it counts as unhandled (D28). */
 const MAXIMUM_PROMPTS = 16;
@@ -37,15 +37,18 @@ function handledByDebugger(k: Kernel, text: string): boolean {
     return false;
   }
   kd.print(text);
-  step(k, "C2");
+  step(k, "C2", kd.notPresent ? "not-present" : "attached");
   for (let prompts = 0; prompts < MAXIMUM_PROMPTS && !kd.notPresent; prompts++) {
-    step(k, "C3");
     switch (kd.prompt("Break, or Ignore (bi)? ").charAt(0).toLowerCase()) {
       case "b":
+        step(k, "C3", "break");
         kd.breakpoint();
         return true;
       case "i":
+        step(k, "C3", "ignore");
         return true;
+      default:
+        step(k, "C3", "again");
     }
   }
   return false;
@@ -53,7 +56,10 @@ function handledByDebugger(k: Kernel, text: string): boolean {
 
 /** K1, for a thread whose death is being decided now. */
 export function* catchCriticalThread(k: Kernel, thread: EThread): Blocking<void> {
-  if (!hasCrossThreadFlag(thread, CT_BREAK_ON_TERMINATION)) return;
+  if (!hasCrossThreadFlag(thread, CT_BREAK_ON_TERMINATION)) {
+    skip(k, "K1", "not-critical");
+    return;
+  }
   step(k, "K1");
   const { imageFileName } = thread.threadsProcess;
   yield* PspCatchCriticalBreak(k, "Terminating critical thread 0x%p (in %s)", thread, imageFileName);

@@ -28,7 +28,7 @@ import { PspExitProcess } from "./exitprocess.ts";
 import { hasProcessFlag, PspClearCrossThreadFlag } from "./flags.ts";
 import { PspRemoveProcessFromJob } from "./job.ts";
 import { EProcess, EThread } from "./objects.ts";
-import { step } from "./steps.ts";
+import { skip, step } from "./steps.ts";
 
 /**
  * Delete procedure of the Process type.
@@ -38,31 +38,33 @@ export function* PspDeleteProcess(k: Kernel, body: ObjectBody): Blocking<void> {
   assert(body instanceof EProcess, "the Process type holds processes");
   const process = body;
   yield* leaveActiveList(k, process);
-  if (process.auditImageName !== null) ExFreePoolWithTag(k, process.auditImageName, TAG_SEPA);
+  const { auditImageName } = process;
   process.auditImageName = null;
-  step(k, "DP2");
+  if (auditImageName !== null) ExFreePoolWithTag(k, auditImageName, TAG_SEPA);
+  step(k, "DP2", auditImageName === null ? "none" : "freed");
   if (process.job !== null) {
     const { job } = process;
     yield* PspRemoveProcessFromJob(k, process, job);
     process.job = null;
     yield* ObDereferenceObject(k, job);
     step(k, "DP3");
-  }
+  } else skip(k, "DP3", "no-job");
   process.stackCount++;
   step(k, "DP4");
   yield* releasePortsAndSection(k, process);
   step(k, "DP8");
   yield* releaseHandlesAndMemory(k, process);
   releaseProcessId(k, process);
-  if (process.token !== null) yield* ObDereferenceObject(k, process.token);
+  const { token } = process;
   process.token = null;
-  step(k, "DP13");
+  if (token !== null) yield* ObDereferenceObject(k, token);
+  step(k, "DP13", token === null ? "none" : "dropped");
   if (process.workingSetWatch !== null) {
     ExFreePool(k, process.workingSetWatch);
     process.workingSetWatch = null;
     if (process.quotaBlock !== null) returnQuota(process.quotaBlock, "poolBytes", WORKING_SET_WATCH_QUOTA);
     step(k, "DP14");
-  }
+  } else skip(k, "DP14", "none");
   // Every process sees the same drive letters, so there is no map of its own to give back.
   step(k, "DP15");
   releaseQuota(process);
@@ -80,7 +82,10 @@ function releaseQuota(process: EProcess): void {
 
 /** DP1. */
 function* leaveActiveList(k: Kernel, process: EProcess): Blocking<void> {
-  if (!isLinked(process.activeProcessLinks)) return;
+  if (!isLinked(process.activeProcessLinks)) {
+    skip(k, "DP1", "not-listed");
+    return;
+  }
   yield* KeAcquireGuardedMutex(k, k.ps.activeProcessMutex);
   removeEntry(process.activeProcessLinks);
   yield* KeReleaseGuardedMutex(k, k.ps.activeProcessMutex);
@@ -94,11 +99,11 @@ function* releasePortsAndSection(k: Kernel, process: EProcess): Blocking<void> {
   process.exceptionPort = null;
   process.sectionObject = null;
   if (debugPort !== null) yield* ObDereferenceObject(k, debugPort);
-  step(k, "DP5");
+  step(k, "DP5", debugPort === null ? "none" : "dropped");
   if (exceptionPort !== null) yield* ObDereferenceObject(k, exceptionPort);
-  step(k, "DP6");
+  step(k, "DP6", exceptionPort === null ? "none" : "dropped");
   if (sectionObject !== null) yield* ObDereferenceObject(k, sectionObject);
-  step(k, "DP7");
+  step(k, "DP7", sectionObject === null ? "none" : "dropped");
 }
 
 /** DP9 and DP10: handles before memory, because close procedures may touch the memory. */
@@ -108,8 +113,11 @@ function* releaseHandlesAndMemory(k: Kernel, process: EProcess): Blocking<void> 
     yield* ObKillProcess(k, process);
     yield* KeUnstackDetachProcess(k, undo);
     step(k, "DP9");
+  } else skip(k, "DP9", "no-table");
+  if (!hasProcessFlag(process, PSF_HAS_ADDRESS_SPACE)) {
+    skip(k, "DP10", "no-address-space");
+    return;
   }
-  if (!hasProcessFlag(process, PSF_HAS_ADDRESS_SPACE)) return;
   const undo = KeStackAttachProcess(k, process);
   yield* PspExitProcess(k, process, { lastThread: false });
   yield* KeUnstackDetachProcess(k, undo);
@@ -119,10 +127,12 @@ function* releaseHandlesAndMemory(k: Kernel, process: EProcess): Blocking<void> 
 
 /** DP11 and DP12. */
 function releaseProcessId(k: Kernel, process: EProcess): void {
+  step(k, "DP11", process.pid === 0 ? "no-id" : "id");
   if (process.pid === 0) return;
-  if (!ExDestroyHandle(k.ps.cidTable, process.pid)) KeBugCheckEx(k, BugCheckCode.CID_HANDLE_DELETION);
+  const freed = ExDestroyHandle(k.ps.cidTable, process.pid);
+  step(k, "DP12", freed ? "freed" : "not-there");
+  if (!freed) KeBugCheckEx(k, BugCheckCode.CID_HANDLE_DELETION);
   emit(k, { kind: "process-deleted", time: KeQueryInterruptTime(k), pid: process.pid });
-  step(k, "DP12");
 }
 
 /**
@@ -137,15 +147,11 @@ export function* PspDeleteThread(k: Kernel, body: ObjectBody): Blocking<void> {
   if (thread.initialStack !== null) {
     MmDeleteKernelStack(k, thread);
     step(k, "DT1");
-  }
-  if (thread.tid !== 0) {
-    if (!ExDestroyHandle(k.ps.cidTable, thread.tid)) KeBugCheckEx(k, BugCheckCode.CID_HANDLE_DELETION);
-    emit(k, { kind: "thread-deleted", time: KeQueryInterruptTime(k), pid: process.pid, tid: thread.tid });
-    step(k, "DT2");
-  }
+  } else skip(k, "DT1", "no-stack");
+  releaseThreadId(k, thread);
   if (process.quotaBlock !== null) returnQuota(process.quotaBlock, "threads", 1);
   yield* PspDeleteThreadSecurity(k, thread);
-  step(k, "DT3");
+  step(k, "DT4");
   if (isLinked(thread.ethreadListEntry)) {
     KeEnterCriticalRegion(k);
     yield* ExAcquirePushLockExclusive(k, process.processLock);
@@ -153,16 +159,34 @@ export function* PspDeleteThread(k: Kernel, body: ObjectBody): Blocking<void> {
     ExReleasePushLock(k, process.processLock);
     yield* KeLeaveCriticalRegion(k);
     step(k, "DT5");
-  }
+  } else skip(k, "DT5", "never-listed");
   yield* ObDereferenceObject(k, process);
   step(k, "DT6");
 }
 
-/** Drops what the thread impersonates. */
+/** DT2. */
+function releaseThreadId(k: Kernel, thread: EThread): void {
+  if (thread.tid === 0) {
+    skip(k, "DT2", "no-id");
+    return;
+  }
+  const freed = ExDestroyHandle(k.ps.cidTable, thread.tid);
+  step(k, "DT2", freed ? "freed" : "not-there");
+  if (!freed) KeBugCheckEx(k, BugCheckCode.CID_HANDLE_DELETION);
+  emit(k, {
+    kind: "thread-deleted",
+    time: KeQueryInterruptTime(k),
+    pid: thread.threadsProcess.pid,
+    tid: thread.tid,
+  });
+}
+
+/** DT3: drops what the thread impersonates. */
 function* PspDeleteThreadSecurity(k: Kernel, thread: EThread): Blocking<void> {
   const info = thread.impersonationInfo;
-  if (info === null) return;
   thread.impersonationInfo = null;
-  if ((PspClearCrossThreadFlag(thread, CT_ACTIVE_IMPERSONATION_INFO) & CT_ACTIVE_IMPERSONATION_INFO) === 0) return;
-  yield* ObDereferenceObject(k, info.token);
+  const before = PspClearCrossThreadFlag(thread, CT_ACTIVE_IMPERSONATION_INFO);
+  const active = info !== null && (before & CT_ACTIVE_IMPERSONATION_INFO) !== 0;
+  if (active) yield* ObDereferenceObject(k, info.token);
+  step(k, "DT3", active ? "dropped" : "none");
 }

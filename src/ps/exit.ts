@@ -41,7 +41,7 @@ import { PspSetProcessFlag } from "./flags.ts";
 import { PspExitProcessFromJob } from "./job.ts";
 import { PspRunCreateThreadNotifyRoutines } from "./notify.ts";
 import type { EProcess, EThread } from "./objects.ts";
-import { step } from "./steps.ts";
+import { skip, step } from "./steps.ts";
 import { releaseTeb } from "./threadmemory.ts";
 import { handleOf } from "./waits.ts";
 
@@ -74,13 +74,11 @@ export function* PspExitThread(k: Kernel, exitStatus: NtStatus): Blocking<never>
   if (last) {
     yield* MmCleanProcessAddressSpace(k, process);
     step(k, "E43");
-  }
-  if (thread.legoData !== null) {
-    k.ps.legoNotify?.(k, thread);
-    step(k, "E44");
-  }
+  } else skip(k, "E43", "not-last");
+  callLegoRoutine(k, thread);
   bugCheckOnKernelApcs(k, thread);
   if (last) signalProcess(k, process);
+  else skip(k, "E46", "not-last");
   step(k, "E47");
   return yield* KeTerminateThread(k, 0);
 }
@@ -97,8 +95,9 @@ function* refuseUnlessFitToExit(k: Kernel, thread: EThread): Blocking<void> {
   }
   // Whoever calls this from a normal kernel APC never returns to its delivery (D23).
   thread.apcState.kernelApcInProgress = false;
-  if (k.ke.prcb.irql >= APC_LEVEL) yield* KeLowerIrql(k, PASSIVE_LEVEL);
-  step(k, "E3");
+  const raised = k.ke.prcb.irql >= APC_LEVEL;
+  if (raised) yield* KeLowerIrql(k, PASSIVE_LEVEL);
+  step(k, "E3", raised ? "lowered" : "passive");
   if (thread.activeExWorker) {
     step(k, "E4");
     KeBugCheckEx(k, BugCheckCode.ACTIVE_EX_WORKER_THREAD_TERMINATION, thread.id);
@@ -132,25 +131,24 @@ function* leaveProcess(k: Kernel, thread: EThread, exitStatus: NtStatus): Blocki
   step(k, "E9");
   process.activeThreads--;
   assert(process.activeThreads >= 0, "a thread that exits was counted");
-  step(k, "E10");
   const last = process.activeThreads === 0;
+  step(k, "E10", last ? "last" : "not-last");
   let waited: EThread | null = null;
   if (last) {
     PspSetProcessFlag(process, PSF_PROCESS_DELETE);
     step(k, "E11");
-    settleExitStatus(process, exitStatus);
-    step(k, "E12");
+    settleExitStatus(k, process, exitStatus);
     waited = yield* waitForSiblings(k, process, thread);
   } else if (exitStatus !== STATUS_THREAD_IS_TERMINATING) {
     process.lastThreadExitStatus = exitStatus;
     process.lastThreadExitStatusRecorded = true;
     step(k, "E14");
-  }
+  } else skip(k, "E14", "stillborn");
   ExReleasePushLock(k, process.processLock);
   yield* KeLeaveCriticalRegion(k);
   step(k, "E15");
   if (waited !== null) yield* ObDereferenceObject(k, waited);
-  step(k, "E16");
+  step(k, "E16", waited === null ? "none" : "dropped");
   return last;
 }
 
@@ -158,13 +156,19 @@ function* leaveProcess(k: Kernel, thread: EThread, exitStatus: NtStatus): Blocki
  * The process's exit code: the last thread's status, unless that thread was never born properly.
  * @deviates if nobody ever recorded a status it stays THREAD_IS_TERMINATING, not success (D14)
  */
-function settleExitStatus(process: EProcess, exitStatus: NtStatus): void {
+function settleExitStatus(k: Kernel, process: EProcess, exitStatus: NtStatus): void {
   if (exitStatus !== STATUS_THREAD_IS_TERMINATING) {
     process.exitStatus = exitStatus;
+    step(k, "E12", "own-status");
     return;
   }
-  if (process.exitStatus !== STATUS_PENDING) return;
-  process.exitStatus = process.lastThreadExitStatusRecorded ? process.lastThreadExitStatus : exitStatus;
+  if (process.exitStatus !== STATUS_PENDING) {
+    step(k, "E12", "already-settled");
+    return;
+  }
+  const recorded = process.lastThreadExitStatusRecorded;
+  process.exitStatus = recorded ? process.lastThreadExitStatus : exitStatus;
+  step(k, "E12", recorded ? "recorded-status" : "never-recorded");
 }
 
 /**
@@ -177,11 +181,11 @@ function* waitForSiblings(k: Kernel, process: EProcess, self: EThread): Blocking
   let entry: ListEntry<EThread> | null = process.ethreadListHead.flink;
   while (entry !== null && entry.owner !== null) {
     const sibling: EThread = entry.owner;
-    if (sibling !== self && KeReadStateThread(sibling) === 0 && ObReferenceObjectSafe(sibling)) {
+    if (sibling !== self && referenceUnlessEnded(k, sibling)) {
       ExReleasePushLock(k, process.processLock);
       yield* KeLeaveCriticalRegion(k);
       yield* waitInKernel(k, sibling, WaitReason.Executive);
-      step(k, "E13");
+      step(k, "E13", waited === null ? "first" : "another");
       if (waited !== null) yield* ObDereferenceObject(k, waited);
       waited = sibling;
       KeEnterCriticalRegion(k);
@@ -190,6 +194,17 @@ function* waitForSiblings(k: Kernel, process: EProcess, self: EThread): Blocking
     entry = entry.flink;
   }
   return waited;
+}
+
+/** A thread that has ended, or whose object is going away, is not waited for. */
+function referenceUnlessEnded(k: Kernel, sibling: EThread): boolean {
+  if (KeReadStateThread(sibling) !== 0) {
+    skip(k, "E13", "signaled");
+    return false;
+  }
+  if (ObReferenceObjectSafe(sibling)) return true;
+  skip(k, "E13", "being-deleted");
+  return false;
 }
 
 /** E25 to E29: what the thread holds in the kernel. */
@@ -232,8 +247,9 @@ function* endProcess(k: Kernel, thread: EThread, process: EProcess): Blocking<vo
   emit(k, { kind: "process-exiting", time: thread.exitTime, pid: process.pid, status: process.exitStatus });
   yield* PspExitProcess(k, process, { lastThread: true });
   step(k, "E35");
-  if (process.token !== null && SeDetailedAuditingWithToken(k, process.token)) SeAuditProcessExit(k, process);
-  step(k, "E36");
+  const audited = process.token !== null && SeDetailedAuditingWithToken(k, process.token);
+  if (audited) SeAuditProcessExit(k, process);
+  step(k, "E36", audited ? "audited" : "not-audited");
   step(k, "E37");
   yield* ObKillProcess(k, process);
   step(k, "E38");
@@ -242,11 +258,11 @@ function* endProcess(k: Kernel, thread: EThread, process: EProcess): Blocking<vo
     process.sectionObject = null;
     yield* ObDereferenceObject(k, section);
     step(k, "E39");
-  }
+  } else skip(k, "E39", "no-section");
   if (process.job !== null) {
     yield* PspExitProcessFromJob(k, process.job, process);
     step(k, "E40");
-  }
+  } else skip(k, "E40", "no-job");
 }
 
 /** E41 and E42: no APC may be queued any more; the queued ones are run down. */
@@ -256,18 +272,32 @@ function* rundownUserApcs(k: Kernel, thread: EThread): Blocking<void> {
   KeForceResumeThread(k, thread);
   yield* KeLeaveCriticalRegion(k);
   step(k, "E41");
-  for (const apc of KeFlushQueueApc(k, thread, UserMode)) {
+  const discarded = KeFlushQueueApc(k, thread, UserMode);
+  for (const apc of discarded) {
     if (!apc.isExit) recordHeld(k, thread, { kind: "apc", id: apc.id, note: "discarded" });
     if (apc.rundownRoutine !== null) yield* apc.rundownRoutine(k, apc);
   }
-  step(k, "E42");
+  step(k, "E42", discarded.length === 0 ? "none" : "some");
+}
+
+/** E44. */
+function callLegoRoutine(k: Kernel, thread: EThread): void {
+  if (thread.legoData === null) {
+    skip(k, "E44", "none");
+    return;
+  }
+  k.ps.legoNotify?.(k, thread);
+  step(k, "E44");
 }
 
 /** E45. */
 function bugCheckOnKernelApcs(k: Kernel, thread: EThread): void {
   const [apc] = KeFlushQueueApc(k, thread, KernelMode);
-  step(k, "E45");
-  if (apc === undefined && thread.combinedApcDisable === 0) return;
+  if (apc === undefined && thread.combinedApcDisable === 0) {
+    step(k, "E45", "clean");
+    return;
+  }
+  step(k, "E45", apc === undefined ? "apcs-off" : "apc-left");
   const { KERNEL_APC_PENDING_DURING_EXIT } = BugCheckCode;
   KeBugCheckEx(k, KERNEL_APC_PENDING_DURING_EXIT, apc?.id ?? 0, thread.combinedApcDisable, k.ke.prcb.irql, 0);
 }

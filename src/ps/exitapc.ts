@@ -37,8 +37,9 @@ export function queueKill(k: Kernel, thread: EThread, exitStatus: NtStatus): NtS
   });
   apc.isExit = true;
   step(k, "K9");
-  if (!KeInsertQueueApc(k, apc, apc, 0, KILL_INCREMENT)) return STATUS_UNSUCCESSFUL;
-  step(k, "K10");
+  const queued = KeInsertQueueApc(k, apc, apc, 0, KILL_INCREMENT);
+  step(k, "K10", queued ? "queued" : "refused");
+  if (!queued) return STATUS_UNSUCCESSFUL;
   KeForceResumeThread(k, thread);
   step(k, "K11");
   return STATUS_SUCCESS;

@@ -27,7 +27,7 @@ import type { Blocking } from "../sim/blocking.ts";
 import { PspCatchCriticalBreak } from "./critical.ts";
 import { hasCrossThreadFlag, hasProcessFlag } from "./flags.ts";
 import type { EThread } from "./objects.ts";
-import { step } from "./steps.ts";
+import { skip, step } from "./steps.ts";
 
 /** `ShortTime`: 100 ms. */
 const SHORT_TIME_100NS = 1_000_000;
@@ -41,24 +41,32 @@ interface Last {
 /** E17: blocks until the debugger lets the thread go on. */
 export function* notifyDebugger(k: Kernel, thread: EThread, exitStatus: NtStatus, { last }: Last): Blocking<void> {
   const process = thread.threadsProcess;
-  if (process.debugPort === null || hasCrossThreadFlag(thread, CT_SYSTEM_THREAD)) return;
+  if (process.debugPort === null) {
+    skip(k, "E17", "no-debugger");
+    return;
+  }
+  if (hasCrossThreadFlag(thread, CT_SYSTEM_THREAD)) {
+    skip(k, "E17", "system-thread");
+    return;
+  }
   if (last) yield* k.ps.dbgk.exitProcess(k, process.exitStatus);
   else yield* k.ps.dbgk.exitThread(k, exitStatus);
-  step(k, "E17");
+  step(k, "E17", last ? "process" : "thread");
 }
 
 /** E18 to E20. */
 export function* breakIfCritical(k: Kernel, thread: EThread, { last }: Last): Blocking<void> {
+  const { enabled } = k.ke.kd;
   const process = thread.threadsProcess;
-  if (k.ke.kd.enabled && hasCrossThreadFlag(thread, CT_BREAK_ON_TERMINATION)) {
+  if (enabled && hasCrossThreadFlag(thread, CT_BREAK_ON_TERMINATION)) {
     step(k, "E18");
     yield* PspCatchCriticalBreak(k, "Critical thread 0x%p (in %s) exited", thread, process.imageFileName);
-  }
+  } else skip(k, "E18", enabled ? "not-critical" : "no-debugger");
   if (last && hasProcessFlag(process, PSF_BREAK_ON_TERMINATION)) {
-    step(k, "E19");
-    if (!k.ke.kd.enabled) KeBugCheckEx(k, BugCheckCode.CRITICAL_PROCESS_DIED, process.id);
+    step(k, "E19", enabled ? "asked" : "stopped");
+    if (!enabled) KeBugCheckEx(k, BugCheckCode.CRITICAL_PROCESS_DIED, process.id);
     yield* PspCatchCriticalBreak(k, "Critical process 0x%p (%s) exited", process, process.imageFileName);
-  }
+  } else skip(k, "E19", last ? "not-critical" : "not-last");
   assert(thread.combinedApcDisable === 0, "observers leave the regions that they enter");
   step(k, "E20");
 }
@@ -70,28 +78,38 @@ export function* notifyTerminationPorts(k: Kernel, thread: EThread, exitStatus: 
     // Taken off first, so that no stale pointer remains for anybody to follow (D19).
     thread.terminationPort = null;
     for (; node !== null; node = node.next) {
-      yield* sendClientDied(k, thread, node.port);
+      const sent = yield* sendClientDied(k, thread, node.port);
       yield* ObDereferenceObject(k, node.port);
       ExFreePoolWithTag(k, node.block, TAG_TERMINATION_PORT);
-      step(k, "E21");
+      step(k, "E21", sent ? "sent" : "given-up");
     }
     return;
   }
-  if (hasCrossThreadFlag(thread, CT_DEAD_THREAD) && exitStatus !== STATUS_THREAD_IS_TERMINATING) return;
+  if (hasCrossThreadFlag(thread, CT_DEAD_THREAD) && exitStatus !== STATUS_THREAD_IS_TERMINATING) {
+    skip(k, "E22", "dead-thread");
+    return;
+  }
   const { exceptionPort } = thread.threadsProcess;
-  if (exceptionPort === null) return;
-  yield* sendClientDied(k, thread, exceptionPort);
-  step(k, "E22");
+  if (exceptionPort === null) {
+    skip(k, "E22", "no-port");
+    return;
+  }
+  const sent = yield* sendClientDied(k, thread, exceptionPort);
+  step(k, "E22", sent ? "sent" : "given-up");
 }
 
-/** Sends one notice, waiting for memory if there is none; any other answer is final. */
-function* sendClientDied(k: Kernel, thread: EThread, port: LpcPort): Blocking<void> {
+/**
+ * Sends one notice, waiting for memory if there is none; any other answer is final.
+ * @returns false if there never was memory for it
+ */
+function* sendClientDied(k: Kernel, thread: EThread, port: LpcPort): Blocking<boolean> {
   const clientId = { pid: thread.threadsProcess.pid, tid: thread.tid };
   for (let tries = 0; tries < MAXIMUM_NOTICE_TRIES; tries++) {
     const status = LpcRequestPort(k, port, newClientDiedMessage(clientId, thread.createTime));
-    if (status !== STATUS_NO_MEMORY && status !== STATUS_INSUFFICIENT_RESOURCES) return;
+    if (status !== STATUS_NO_MEMORY && status !== STATUS_INSUFFICIENT_RESOURCES) return true;
     yield* KeDelayExecutionThread(k, { mode: 0, alertable: false, timeout100ns: SHORT_TIME_100NS });
   }
+  return false;
 }
 
 /** E23 and E24: win32k releases its part while handles and memory are still there. */
@@ -101,9 +119,9 @@ export function* rundownWin32(k: Kernel, thread: EThread, { last }: Last): Block
     yield* callouts.thread(k, thread, "exit");
     assert(thread.win32Thread === null, "win32k lets go of a thread that exits");
     step(k, "E23");
-  }
+  } else skip(k, "E23", "no-gui");
   if (last && thread.threadsProcess.win32Process !== null && callouts !== null) {
     yield* callouts.process(k, thread.threadsProcess, false);
     step(k, "E24");
-  }
+  } else skip(k, "E24", last ? "no-gui" : "not-last");
 }

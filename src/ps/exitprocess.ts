@@ -9,7 +9,7 @@ import { hasProcessFlag, PspSetProcessFlag } from "./flags.ts";
 import { PspSendExitMessage } from "./job.ts";
 import { PspRunCreateProcessNotifyRoutines } from "./notify.ts";
 import type { EProcess } from "./objects.ts";
-import { step } from "./steps.ts";
+import { skip, step } from "./steps.ts";
 
 /**
  * Marks the process as exiting and lets go of what does not need its threads. Idempotent: deletion calls it again.
@@ -27,13 +27,17 @@ export function* PspExitProcess(
   if (options.lastThread) {
     yield* PspRunCreateProcessNotifyRoutines(k, process, { create: false });
     step(k, "X2");
-  }
+  } else skip(k, "X2", "deletion");
   PopCleanupPowerState(process);
   step(k, "X3");
   const port = process.securityPort;
   process.securityPort = "closed";
-  if (port !== null && port !== "closed") yield* ObDereferenceObject(k, port);
-  step(k, "X4");
+  if (port === "closed") step(k, "X4", "already-closed");
+  else if (port === null) step(k, "X4", "no-port");
+  else {
+    yield* ObDereferenceObject(k, port);
+    step(k, "X4", "port");
+  }
   if (!options.lastThread) {
     yield* MmCleanProcessAddressSpace(k, process);
     step(k, "X7");
@@ -42,9 +46,9 @@ export function* PspExitProcess(
   if (hasProcessFlag(process, PSF_SET_TIMER_RESOLUTION)) {
     releaseTimerResolution(k, process);
     step(k, "X5");
-  }
+  } else skip(k, "X5", "none-set");
   if (process.job !== null) {
     PspSendExitMessage(k, process.job, process);
     step(k, "X6");
-  }
+  } else skip(k, "X6", "no-job");
 }

@@ -40,7 +40,7 @@ import { PsGetNextProcess, PsGetNextProcessThread } from "./iterate.ts";
 import { hasKillErrata, killWithErrata } from "./killerrata.ts";
 import { type KillReason, recordRequest } from "./killreason.ts";
 import type { EProcess, EThread } from "./objects.ts";
-import { step } from "./steps.ts";
+import { skip, step } from "./steps.ts";
 
 /**
  * Tells a thread to die; if it is the current one, it dies here.
@@ -70,7 +70,8 @@ export function* PspTerminateThreadByPointer(
     return STATUS_ACCESS_DENIED;
   }
   if (hasKillErrata(k)) return yield* killWithErrata(k, thread, exitStatus, options);
-  if (!hasCrossThreadFlag(thread, CT_TERMINATED)) yield* catchCriticalThread(k, thread);
+  if (hasCrossThreadFlag(thread, CT_TERMINATED)) skip(k, "K1", "already-dying");
+  else yield* catchCriticalThread(k, thread);
   KeEnterCriticalRegion(k);
   const status = markAndQueue(k, thread, exitStatus, options);
   yield* KeLeaveCriticalRegion(k);
@@ -109,10 +110,8 @@ export function* PspTerminateProcess(
     yield* KeLeaveCriticalRegion(k);
     return STATUS_PROCESS_IS_TERMINATING;
   }
-  if (!hasProcessFlag(process, PSF_PROCESS_DELETE) && hasProcessFlag(process, PSF_BREAK_ON_TERMINATION)) {
-    step(k, "PT1");
-    yield* PspCatchCriticalBreak(k, "Terminating critical process 0x%p (%s)", process, process.imageFileName);
-  }
+  if (hasProcessFlag(process, PSF_PROCESS_DELETE)) skip(k, "PT1", "already-dying");
+  else yield* catchCriticalProcess(k, process);
   PspSetProcessFlag(process, PSF_PROCESS_DELETE);
   step(k, "PT2");
   let status: NtStatus = STATUS_NOTHING_TO_TERMINATE;
@@ -121,20 +120,31 @@ export function* PspTerminateProcess(
     thread !== null;
     thread = yield* PsGetNextProcessThread(k, process, thread)
   ) {
-    step(k, "PT3");
+    step(k, "PT3", thread.signalState !== 0 ? "signaled" : thread === caller ? "caller" : "other");
     if (thread.signalState !== 0) continue;
     status = STATUS_SUCCESS;
     if (thread !== caller) yield* PspTerminateThreadByPointer(k, thread, exitStatus, { self: false, ...reason });
   }
   ExReleaseRundownProtection(k, process.rundownProtect);
   yield* KeLeaveCriticalRegion(k);
-  if (status === STATUS_NOTHING_TO_TERMINATE || process.debugPort !== null) {
-    step(k, "PT4");
+  const nothing = status === STATUS_NOTHING_TO_TERMINATE;
+  if (nothing || process.debugPort !== null) {
+    step(k, "PT4", nothing ? "no-thread" : "debugged");
     yield* ObClearProcessHandleTable(k, process);
-  }
-  step(k, "PT5");
+  } else skip(k, "PT4", "not-needed");
+  step(k, "PT5", nothing ? "nothing-to-terminate" : "success");
   if (process === caller.threadsProcess) yield* terminateSelfLast(k, caller, exitStatus, reason);
   return status;
+}
+
+/** PT1, for a process whose death is being decided now. */
+function* catchCriticalProcess(k: Kernel, process: EProcess): Blocking<void> {
+  if (!hasProcessFlag(process, PSF_BREAK_ON_TERMINATION)) {
+    skip(k, "PT1", "not-critical");
+    return;
+  }
+  step(k, "PT1");
+  yield* PspCatchCriticalBreak(k, "Terminating critical process 0x%p (%s)", process, process.imageFileName);
 }
 
 /** Ends the calling thread, at once if it may, else when it leaves its region: by its own kill APC. */

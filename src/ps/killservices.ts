@@ -39,7 +39,7 @@ import { PsGetNextProcessThread } from "./iterate.ts";
 import { PspTerminateThreadByPointer } from "./kill.ts";
 import type { KillReason } from "./killreason.ts";
 import type { EProcess, EThread } from "./objects.ts";
-import { step } from "./steps.ts";
+import { skip, step } from "./steps.ts";
 
 /**
  * Ends a process, or all other threads of the caller's.
@@ -52,7 +52,7 @@ import { step } from "./steps.ts";
 export function* NtTerminateProcess(k: Kernel, processHandle: number, exitStatus: NtStatus): Blocking<NtStatus> {
   const killByHandle = processHandle !== 0;
   const caller = PsGetCurrentThread(k);
-  step(k, "NP1");
+  step(k, "NP1", killByHandle ? "handle" : "own");
   const reference = ObReferenceObjectByHandle<EProcess>(
     k,
     killByHandle ? processHandle : CURRENT_PROCESS_HANDLE,
@@ -60,10 +60,14 @@ export function* NtTerminateProcess(k: Kernel, processHandle: number, exitStatus
     k.ps.processType,
     KeGetPreviousMode(k),
   );
-  step(k, "NP2");
-  if (!reference.ok) return reference.status;
+  if (!reference.ok) {
+    step(k, "NP2", "refused");
+    return reference.status;
+  }
   const process = reference.value;
-  if (process === k.ps.initialSystemProcess) {
+  const system = process === k.ps.initialSystemProcess;
+  step(k, "NP2", system ? "system" : "found");
+  if (system) {
     yield* ObDereferenceObject(k, process);
     return STATUS_ACCESS_DENIED;
   }
@@ -71,8 +75,9 @@ export function* NtTerminateProcess(k: Kernel, processHandle: number, exitStatus
 
   // In a critical region: a suspended killer would hold the rundown, and with it the victim's exit (D35).
   KeEnterCriticalRegion(k);
-  step(k, "NP4");
-  if (!ExAcquireRundownProtection(process.rundownProtect)) {
+  const taken = ExAcquireRundownProtection(process.rundownProtect);
+  step(k, "NP4", taken ? "taken" : "ending");
+  if (!taken) {
     yield* KeLeaveCriticalRegion(k);
     yield* ObDereferenceObject(k, process);
     return STATUS_PROCESS_IS_TERMINATING;
@@ -92,6 +97,7 @@ export function* NtTerminateProcess(k: Kernel, processHandle: number, exitStatus
       ...reasonOfExit(k, caller, exitStatus),
     });
   }
+  if (own) skip(k, "NP9", "survives");
   yield* breakDebuggedCycles(k, process, { own, killByHandle, exitStatus, status });
   step(k, "NP14");
   yield* ObDereferenceObject(k, process);
@@ -117,9 +123,13 @@ function* killOtherThreads(
   let status: NtStatus = STATUS_NOTHING_TO_TERMINATE;
   step(k, "NP5");
   if (options.killByHandle) {
-    if (!hasProcessFlag(process, PSF_PROCESS_DELETE)) yield* catchCriticalProcess(k, process);
+    if (hasProcessFlag(process, PSF_PROCESS_DELETE)) skip(k, "NP3", "already-dying");
+    else yield* catchCriticalProcess(k, process);
     PspSetProcessFlag(process, PSF_PROCESS_DELETE);
     step(k, "NP6");
+  } else {
+    skip(k, "NP3", "own");
+    skip(k, "NP6", "own");
   }
   const reason: KillReason = options.killByHandle
     ? { route: "process-kill", via: "NtTerminateProcess" }
@@ -129,7 +139,7 @@ function* killOtherThreads(
     thread !== null;
     thread = yield* PsGetNextProcessThread(k, process, thread)
   ) {
-    step(k, "NP7");
+    step(k, "NP7", thread === caller ? "caller" : "other");
     status = STATUS_SUCCESS;
     if (thread === caller) continue;
     yield* PspTerminateThreadByPointer(k, thread, exitStatus, { self: false, ...reason });
@@ -139,7 +149,10 @@ function* killOtherThreads(
 
 /** NP3. */
 function* catchCriticalProcess(k: Kernel, process: EProcess): Blocking<void> {
-  if (!hasProcessFlag(process, PSF_BREAK_ON_TERMINATION)) return;
+  if (!hasProcessFlag(process, PSF_BREAK_ON_TERMINATION)) {
+    skip(k, "NP3", "not-critical");
+    return;
+  }
   step(k, "NP3");
   yield* PspCatchCriticalBreak(k, "Terminating critical process 0x%p (%s)", process, process.imageFileName);
 }
@@ -158,12 +171,13 @@ function* breakDebuggedCycles(
   if (!call.own && call.exitStatus === DBG_TERMINATE_PROCESS) {
     step(k, "NP11");
     yield* k.ps.dbgk.clearDebugObject(k, process);
-  }
-  if (call.status === STATUS_NOTHING_TO_TERMINATE || (process.debugPort !== null && call.killByHandle)) {
-    step(k, "NP12");
+  } else skip(k, "NP11", call.own ? "own" : "other-status");
+  const nothing = call.status === STATUS_NOTHING_TO_TERMINATE;
+  if (nothing || (process.debugPort !== null && call.killByHandle)) {
+    step(k, "NP12", nothing ? "no-thread" : "debugged");
     yield* ObClearProcessHandleTable(k, process);
     step(k, "NP13");
-  }
+  } else skip(k, "NP12", "not-needed");
 }
 
 /**
@@ -176,15 +190,15 @@ export function* NtTerminateThread(k: Kernel, threadHandle: number, exitStatus: 
   const caller = PsGetCurrentThread(k);
   const suicide = { self: true, route: "exited", via: "NtTerminateThread" } as const;
   if (threadHandle === 0) {
-    step(k, "NT1");
-    if (caller.threadsProcess.activeThreads === 1) return STATUS_CANT_TERMINATE_SELF;
+    const last = caller.threadsProcess.activeThreads === 1;
+    step(k, "NT1", last ? "last" : "not-last");
+    if (last) return STATUS_CANT_TERMINATE_SELF;
     return yield* PspTerminateThreadByPointer(k, caller, exitStatus, suicide);
   }
   if (threadHandle === CURRENT_THREAD_HANDLE) {
     step(k, "NT2");
     return yield* PspTerminateThreadByPointer(k, caller, exitStatus, suicide);
   }
-  step(k, "NT3");
   const reference = ObReferenceObjectByHandle<EThread>(
     k,
     threadHandle,
@@ -192,6 +206,7 @@ export function* NtTerminateThread(k: Kernel, threadHandle: number, exitStatus: 
     k.ps.threadType,
     KeGetPreviousMode(k),
   );
+  step(k, "NT3", reference.ok ? "found" : "refused");
   if (!reference.ok) return reference.status;
   const thread = reference.value;
   if (thread === caller) {

@@ -25,22 +25,25 @@ const SWAP_WAIT_100NS = 1;
  * @deviates waits until the thread has left its stack before freeing it (D37)
  */
 export function* PspReapRoutine(k: Kernel): Blocking<void> {
-  do {
+  for (let round: "first" | "again" = "first"; ; round = "again") {
     const chain = k.ke.reaperList;
     k.ke.reaperList = "busy";
-    step(k, "R1");
+    step(k, "R1", round);
     assert(chain !== null && chain !== "busy", "the reaper is woken by a dead thread");
     for (let link: ReaperLink | "busy" | null = chain; link !== null && link !== "busy"; link = link.next) {
       yield* reap(k, link);
     }
-    step(k, "R3");
-  } while (k.ke.reaperList !== "busy");
+    const done = k.ke.reaperList === "busy";
+    step(k, "R3", done ? "done" : "more");
+    if (done) break;
+  }
   k.ke.reaperList = null;
 }
 
 function* reap(k: Kernel, link: ReaperLink): Blocking<void> {
   const { thread } = link;
   assert(thread instanceof EThread, "every thread is the process manager's");
+  const inUse = thread.swapBusy;
   while (thread.swapBusy) {
     yield* KeDelayExecutionThread(k, { mode: 0, alertable: false, timeout100ns: SWAP_WAIT_100NS });
   }
@@ -49,6 +52,6 @@ function* reap(k: Kernel, link: ReaperLink): Blocking<void> {
     const time = KeQueryInterruptTime(k);
     emit(k, { kind: "thread-reaped", time, pid: thread.threadsProcess.pid, tid: thread.tid });
   }
-  step(k, "R2");
+  step(k, "R2", inUse ? "after-its-swap" : "at-once");
   yield* ObDereferenceObject(k, thread);
 }

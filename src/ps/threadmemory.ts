@@ -9,7 +9,7 @@ import { ObCloseHandle } from "../ob/close.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { hasCrossThreadFlag } from "./flags.ts";
 import type { EThread } from "./objects.ts";
-import { step } from "./steps.ts";
+import { skip, step } from "./steps.ts";
 
 /**
  * E30. The TEB is user memory and may hold anything: reads are guarded, failures are ignored, and nothing is raised in a
@@ -17,16 +17,20 @@ import { step } from "./steps.ts";
  */
 export function* releaseTeb(k: Kernel, thread: EThread): Blocking<void> {
   const { teb } = thread;
-  if (teb === 0) return;
+  if (teb === 0) {
+    skip(k, "E30", "no-teb");
+    return;
+  }
   const process = thread.threadsProcess;
-  if (!hasCrossThreadFlag(thread, CT_DEAD_THREAD)) {
+  const dead = hasCrossThreadFlag(thread, CT_DEAD_THREAD);
+  if (!dead) {
     freeStackOnTermination(k, thread);
     const debugObject = readTeb(k, teb + Teb.DbgSsReserved1);
     if (debugObject !== 0) yield* ObCloseHandle(k, debugObject, UserMode);
   }
   MmDeleteTeb(k, process, teb);
   thread.teb = 0;
-  step(k, "E30");
+  step(k, "E30", dead ? "dead-thread" : "live-thread");
 }
 
 function freeStackOnTermination(k: Kernel, thread: EThread): void {

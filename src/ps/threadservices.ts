@@ -178,12 +178,12 @@ export function* NtAlertThreadByThreadId(k: Kernel, tid: number): Blocking<NtSta
  * @source ntoskrnl/ps/kill.c:1343-1382, NtRegisterThreadTerminatePort
  */
 export function* NtRegisterThreadTerminatePort(k: Kernel, handle: number): Blocking<NtStatus> {
-  step(k, "RT1");
   const { portType } = k.lpc;
   const port = ObReferenceObjectByHandle<LpcPort>(k, handle, PORT_ALL_ACCESS, portType, KeGetPreviousMode(k));
+  step(k, "RT1", port.ok ? "found" : "refused");
   if (!port.ok) return port.status;
   const block = ExAllocatePoolWithTag(k, 8, TAG_TERMINATION_PORT);
-  step(k, "RT2");
+  step(k, "RT2", block === null ? "no-memory" : "done");
   if (block === null) {
     yield* ObDereferenceObject(k, port.value);
     return STATUS_INSUFFICIENT_RESOURCES;

@@ -71,7 +71,8 @@ export type KernelEvent =
   | { readonly kind: "thread-signaled"; time: number; pid: number; tid: number }
   | { readonly kind: "thread-reaped"; time: number; pid: number; tid: number }
   | { readonly kind: "thread-deleted"; time: number; pid: number; tid: number }
-  | { readonly kind: "step"; step: string; pid: number; tid: number }
+  | { readonly kind: "step"; step: string; branch?: string; pid: number; tid: number }
+  | { readonly kind: "step-skipped"; step: string; reason: string; pid: number; tid: number }
   | { readonly kind: "system-call"; time: number; pid: number; tid: number; name: string; status: number }
   | {
       readonly kind: "apc";
