@@ -1,9 +1,9 @@
-/** Machines in this process, made as the command line makes them, for figures that need no process of their own. */
+/** Machines in this process, for figures that need no process of their own. */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FileMap } from "../apps/cli/filemap.ts";
-import { loadProcessor, reloadOptimised } from "../apps/cli/processor.ts";
+import { loadProcessor } from "../apps/cli/processor.ts";
 import { cacheRoot, findWindowsDirectory } from "../apps/cli/setup-directory.ts";
 import {
   allServices,
@@ -62,10 +62,9 @@ function environmentOf(userMode: UserMode): Environment {
 /** The processor of an earlier machine, which the next one uses again. */
 const idle: { cpu: Cpu | null } = { cpu: null };
 
+/** As those have it who run many machines in one process: optimised as the engine sees fit. */
 function processorOptions(): NonNullable<MachineOptions["processor"]> {
-  const cacheDirectory = cacheRoot(process.env);
-  const module = loadProcessor({ optimise: "nothing", cacheDirectory });
-  return { module, mode: "tiered", jitModule: () => reloadOptimised(cacheDirectory) };
+  return { module: loadProcessor({ optimise: "everything", cacheDirectory: cacheRoot(process.env) }), mode: "tiered" };
 }
 
 export interface ProgramRun {

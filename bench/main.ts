@@ -10,6 +10,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
 import type { Context, Figure, Group } from "./figure.ts";
 import { calls, instructions, machines } from "./kernel.ts";
 import { computing, memory, startup } from "./startup.ts";
@@ -52,6 +53,8 @@ function contextOf(group: Group, runs: number): Context {
   return { runs, progress: (text) => process.stderr.write(`${group.name}: ${text}\n`) };
 }
 
+// As bin/rundown does: the engine would soon make all parts of a kernel where it collects garbage last.
+setFlagsFromString("--no-allocation-site-pretenuring");
 try {
   main();
 } catch (error) {

@@ -103,10 +103,12 @@ export function markdownOf(figures: readonly Figure[], origin: Origin, runs: num
 
 \`npm run bench -- --markdown docs/benchmarks.md\` made this page. ${originText(origin)}
 
-Each figure is the median of ${String(runs)} runs or more. Times are processor time, user and system together: on an idle machine
-with two cores the clock says less where the engine compiles in the background, on a busy one it says more. Targets are for
-processor time too. Whole processes were started in turn with \`node -e 0\`, without the variables of the environment that slow
-down every start of Node (\`NODE_EXTRA_CA_CERTS\`, \`NODE_OPTIONS\`).
+Each figure is the median of ${String(runs)} runs or more. Times are processor time, user and system together. Of whole processes,
+which were started in turn with \`node -e 0\`, it is that of all their threads: on an idle machine with two cores the clock says
+less where the engine compiles in the background, on a busy one it says more. They ran without the variables of the environment
+that slow down every start of Node (\`NODE_EXTRA_CA_CERTS\`, \`NODE_OPTIONS\`). What repeats something within one process was
+warmed up three times first, and there it is the time of the thread that runs the machine, where the host tells it: what the
+engine's other threads compile and collect meanwhile is not in it. Targets are for processor time too.
 
 ${tableOf(figures)}`;
 }

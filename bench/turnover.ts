@@ -9,14 +9,15 @@ import {
   figureOf,
   type Group,
   type Target,
+  threadMilliseconds,
 } from "./figure.ts";
 import { costOf, repeated } from "./kernel.ts";
 import { runProgram, runScript, type UserMode } from "./machines.ts";
 
 const SCRIPTED = 20_000;
-const BUILTIN = 10_000;
-const WINE = 3_000;
-const SPINNERS = 1_000;
+const BUILTIN = 20_000;
+const WINE = 6_000;
+const SPINNERS = 2_000;
 const PROCESSES = 20;
 const KILLED_THREADS = 100;
 
@@ -115,17 +116,20 @@ function* oneProcess(): Script<void> {
   yield* nt.NtClose(created.value.handle);
 }
 
+function now(): Duration {
+  return { cpuMs: threadMilliseconds(), wallMs: performance.now() };
+}
+
 /** From the moment at which the first thread is marked for its death until the last one is no more. */
 function deaths(context: Context, userMode: UserMode): Duration[] {
   const path = programPath(userMode, "waiters");
   return repeated(context, `death of ${String(KILLED_THREADS)} threads`, () => {
-    let from: { readonly cpu: NodeJS.CpuUsage; readonly wall: number } | null = null;
+    let from: Duration | null = null;
     let took: Duration | null = null;
     const record = ({ kind }: KernelEvent): void => {
-      if (kind === "thread-marked") from ??= { cpu: process.cpuUsage(), wall: performance.now() };
+      if (kind === "thread-marked") from ??= now();
       if (kind !== "thread-deleted" || from === null) return;
-      const { user, system } = process.cpuUsage(from.cpu);
-      took = { cpuMs: (user + system) / 1000, wallMs: performance.now() - from.wall };
+      took = difference(now(), from);
     };
     runProgram({ userMode, path, count: KILLED_THREADS, options: { record } });
     if (took === null) throw new Error("the process was not seen to end");
