@@ -66,6 +66,7 @@ function machineOptions(
     processors: options.processors,
     ...(options.memoryMiB === null ? {} : { memoryBytes: options.memoryMiB * 2 ** 20 }),
     limits: limitsOf(options),
+    errata: options.errata,
     stdout: streams.stdout,
     stderr: streams.stderr,
     record: streams.record,

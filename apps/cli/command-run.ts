@@ -15,10 +15,11 @@ import { ExitStatus, statusOfEnd } from "./exitstatus.ts";
 import { lazily, readStandardInput } from "./input.ts";
 import { Interruption, type SignalSource } from "./interruption.ts";
 import { GuestOutput, type Output } from "./output.ts";
-import { type Program, readProgram } from "./program.ts";
+import { namesScenario, type Program, readProgram } from "./program.ts";
 import { openReport, TextFile } from "./reportfiles.ts";
 import type { RunOptions } from "./runoptions.ts";
 import type { Environment } from "./setup-process.ts";
+import type { ScenarioProgram } from "./scenarios.ts";
 import { terminalWidth, wantsColor } from "./terminal.ts";
 
 /** The part of a machine that a run uses. */
@@ -32,6 +33,8 @@ export interface RunningMachine extends Runnable {
   ledger(): readonly LeakEntry[];
   waitGraph(): WaitGraph;
   notImplemented(): readonly string[];
+  /** What a scenario shows to be wrong, or null; absent for programs. */
+  verdict?(): string | null;
 }
 
 /** What the machine is connected to. */
@@ -54,6 +57,8 @@ export interface RunHost {
   readonly readInput: () => Uint8Array;
   /** Makes a machine with the program started on it. Throws a {@link CliFailure} if that cannot be. */
   readonly boot: (options: RunOptions, program: Program, streams: GuestStreams) => Promise<RunningMachine>;
+  /** The scenario that takes the place of a program; null if none of that name is known. */
+  readonly findScenario: (options: RunOptions) => Promise<ScenarioProgram | null>;
 }
 
 export interface Streams {
@@ -63,7 +68,9 @@ export interface Streams {
 
 export async function run(options: RunOptions, streams: Streams, host: RunHost = nodeHost()): Promise<number> {
   const began = host.clock();
-  const program = readProgram(options.program);
+  const asked = namesScenario(options.program) || options.errata.length > 0;
+  const scenario = asked ? await host.findScenario(options) : null;
+  const program = scenario?.program ?? readProgram(options.program);
   const json = openReport(options.json, streams.out);
   const trace = options.trace === null ? null : new TextFile(options.trace);
   const guest = new GuestOutput(options.json === "-" ? streams.err : streams.out, streams.err);
@@ -74,7 +81,8 @@ export async function run(options: RunOptions, streams: Streams, host: RunHost =
   try {
     const input = lazily(() => interruption.whileDeaf(host.readInput));
     const sinks = recordSinks(builder, trace, program.name);
-    machine = await host.boot(options, program, { stdin: input, stdout: guest.stdout, stderr: guest.stderr, ...sinks });
+    const connections = { stdin: input, stdout: guest.stdout, stderr: guest.stderr, ...sinks };
+    machine = scenario?.boot(connections) ?? (await host.boot(options, program, connections));
     driven = await driveToEnd(machine, options, host, interruption, guest);
   } finally {
     interruption.ignore();
@@ -143,6 +151,8 @@ function makeReport(
     notImplemented: machine.notImplemented(),
     leaks: over ? machine.ledger() : [],
     waitGraph: end.outcome === "deadlock" ? machine.waitGraph() : null,
+    errata: options.errata,
+    ...(machine.verdict === undefined ? {} : { violation: machine.verdict() }),
   });
 }
 
@@ -172,6 +182,7 @@ function painter(color: boolean): (style: keyof typeof COLORS, text: string) => 
 function exitStatusOf(driven: DriveEnd, report: Report, options: RunOptions, interruption: Interruption): number {
   if (driven.stopped === "interrupted") return interruption.status ?? ExitStatus.Interrupted;
   if (driven.stopped === "nobody-reads") return ExitStatus.NobodyReads;
+  if (report.violation !== undefined && report.violation !== null) return ExitStatus.ForbiddenFinding;
   const leaked = options.failOn.has("leak") && report.leaks.length > 0;
   const lacked = options.failOn.has("not-implemented") && report.notImplemented.length > 0;
   return statusOfEnd(driven.end, leaked || lacked);
@@ -193,5 +204,6 @@ function nodeHost(): RunHost {
     pause: () => new Promise((resolve) => setImmediate(resolve)),
     readInput: readStandardInput,
     boot: async (options, program, streams) => (await import("./boot.ts")).boot(options, program, streams, process.env),
+    findScenario: async (options) => (await import("./scenarios.ts")).findScenarioProgram(options),
   };
 }

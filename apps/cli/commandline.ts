@@ -15,6 +15,12 @@ export interface Commands {
   setup(options: { readonly force: boolean; readonly quiet: boolean }): Promise<number>;
   doctor(options: { readonly json: boolean; readonly color: boolean; readonly windowsDir?: string }): Promise<number>;
   demo(options: { readonly color: boolean }): Promise<number>;
+  scenarios(options: { readonly json: boolean; readonly color: boolean }): Promise<number>;
+  defects(options: {
+    readonly ids: readonly string[];
+    readonly json: boolean;
+    readonly color: boolean;
+  }): Promise<number>;
 }
 
 /** Parses and does what the arguments ask for. @returns the exit status */
@@ -67,6 +73,8 @@ ${EXIT_STATUS_HELP}`,
   addSetup(program, commands, done);
   addDoctor(program, commands, done);
   addDemo(program, commands, done);
+  addScenarios(program, commands, done);
+  addDefects(program, commands, done);
   return program;
 }
 
@@ -78,7 +86,7 @@ function addRun(program: Command, commands: Commands, done: (status: number) => 
     .description(
       "Runs a 32-bit Windows console program, passes its output on, and reports how it ended on standard error.",
     )
-    .argument("<program>", "the program, a file of this machine")
+    .argument("<program>", "the program, a file of this machine, or the id of a scenario")
     .argument("[arguments...]", "its arguments; put -- before them if they begin with a dash")
     .showHelpAfterError("(rundown run --help lists the options; the program's own arguments go after --)")
     .addHelpText(
@@ -90,6 +98,7 @@ Examples:
   rundown run --mount ./data:D: --cwd D:\\ tool.exe -- D:\\in.txt
   rundown run --json - app.exe | jq .processes
   rundown run --cpus 2 race.exe
+  rundown run --errata D02 d02-kill-lost-by-suspended-killer
 
 Ctrl-C stops the program and still prints the report; a second Ctrl-C ends rundown at once.
 What a first run needs and lacks (the Windows DLLs) is fetched by itself.
@@ -179,5 +188,50 @@ Example:
     )
     .action(async (options: { color: boolean }) => {
       done(await commands.demo(options));
+    });
+}
+
+function addScenarios(program: Command, commands: Commands, done: (status: number) => void): void {
+  program
+    .command("scenarios")
+    .summary("list what the original kernel gets wrong, and can be shown")
+    .description(
+      "Lists the scenarios: each shows one defect of the kernel's original, which its erratum switches on. They need no program.",
+    )
+    .option("--json", "print them as JSON")
+    .option("--no-color", "print without colour")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  rundown scenarios
+  rundown run d02-kill-lost-by-suspended-killer                 the same threads in the same order, done right
+  rundown run --errata D02 d02-kill-lost-by-suspended-killer    with the defect`,
+    )
+    .action(async (options: { json?: boolean; color: boolean }) => {
+      done(await commands.scenarios({ json: options.json === true, color: options.color }));
+    });
+}
+
+function addDefects(program: Command, commands: Commands, done: (status: number) => void): void {
+  program
+    .command("defects")
+    .summary("run every scenario with its erratum and without")
+    .description(
+      "Runs scenarios twice: with the erratum on the violation must be there, without it nothing may be wrong. Ends with 0 or 1.",
+    )
+    .argument("[ids...]", "defects (D02) or scenarios to run; all by default")
+    .option("--json", "print the result as JSON")
+    .option("--no-color", "print without colour")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  rundown defects
+  rundown defects D02 D04
+  rundown defects --json | jq .ok`,
+    )
+    .action(async (ids: string[], options: { json?: boolean; color: boolean }) => {
+      done(await commands.defects({ ids, json: options.json === true, color: options.color }));
     });
 }

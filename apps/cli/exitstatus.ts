@@ -8,7 +8,7 @@ export const ExitStatus = {
   /** The program's own status does not fit. */
   GuestStatusDoesNotFit: 1,
   BugCheck: 120,
-  /** What `--fail-on` names was found. */
+  /** What `--fail-on` names was found, or a scenario shows a violation. */
   ForbiddenFinding: 121,
   Deadlock: 122,
   Limit: 124,
@@ -30,7 +30,7 @@ const LARGEST_GUEST_STATUS = 119;
 export const EXIT_STATUS_HELP = `Exit status:
   0-119  the program's own; any other status of it becomes 1 (the report has all 32 bits)
   120    the kernel gave up (bugcheck)
-  121    what --fail-on forbids was found
+  121    what --fail-on forbids was found, or the scenario's violation
   122    deadlock: nothing could run any more
   124    a limit was reached
   125    rundown itself failed, or was called wrongly

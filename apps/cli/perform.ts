@@ -33,6 +33,8 @@ function commandsOn(streams: Streams): Commands {
     run: (options) => run(options, streams),
     setup: async (options) => (await import("./command-setup.ts")).setup(options, streams),
     doctor: async (options) => (await import("./command-doctor.ts")).doctor(options, streams),
+    scenarios: async (options) => (await import("./command-scenarios.ts")).scenarios(options, streams),
+    defects: async (options) => (await import("./command-scenarios.ts")).defects(options, streams),
     demo: async (options) => (await import("./command-demo.ts")).demo(options, streams),
   };
 }

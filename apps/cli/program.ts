@@ -18,6 +18,11 @@ export interface Program {
   readonly native: boolean;
 }
 
+/** Whether it is the id of a scenario, `d02-kill-lost-by-suspended-killer`, rather than a file. */
+export function namesScenario(program: string): boolean {
+  return /^d\d\d[a-z]?-[a-z0-9-]+$/u.test(program);
+}
+
 /** No console program is larger; what is, is something else. */
 const MAXIMUM_BYTES = 512 << 20;
 

@@ -8,6 +8,7 @@ import {
   parseChoices,
   parseCount,
   parseDuration,
+  parseErrata,
   parseMount,
   parseVariable,
   parseWhole,
@@ -39,6 +40,7 @@ export interface RunOptions {
   userMode: (typeof USER_MODES)[number];
   processor: (typeof PROCESSORS)[number];
   readonly failOn: Set<ForbiddenFinding>;
+  readonly errata: string[];
   setup: boolean;
   quiet: boolean;
   verbose: boolean;
@@ -66,6 +68,7 @@ export function defaultRunOptions(): RunOptions {
     userMode: "auto",
     processor: "auto",
     failOn: new Set<ForbiddenFinding>(),
+    errata: [],
     setup: true,
     quiet: false,
     verbose: false,
@@ -193,6 +196,12 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     apply: (options, text) => {
       for (const finding of parseChoices(text, FORBIDDEN_FINDINGS)) options.failOn.add(finding);
     },
+  },
+  {
+    long: "--errata",
+    value: "IDS",
+    help: "do what the original kernel gets wrong: D02 or D02,D16 (rundown scenarios lists them)",
+    apply: (options, text) => void options.errata.push(...parseErrata(text)),
   },
   {
     short: "-q",

@@ -81,6 +81,13 @@ export function parseChoice<T extends string>(text: string, choices: readonly T[
   return found;
 }
 
+/** `D02,D16`: ids of errata, in any case. Whether they are known is found out when they are needed. */
+export function parseErrata(text: string): readonly string[] {
+  const ids = text.split(",").map((id) => id.trim().toUpperCase());
+  if (!ids.every((id) => /^D\d\d$/u.test(id))) throw new UsageError("must name errata, such as D02 or D02,D16");
+  return ids;
+}
+
 /** Comma-separated choices. */
 export function parseChoices<T extends string>(text: string, choices: readonly T[]): readonly T[] {
   return text.split(",").map((part) => parseChoice(part.trim(), choices));

@@ -79,6 +79,8 @@ class MachineImplementation implements Machine {
   readonly #call: BootedKernel["call"];
   readonly #guest: X86Guest | null;
   #root: EProcess | null = null;
+  /** Whether the reference on the first process has been dropped. */
+  #letGo = false;
 
   constructor(options: MachineOptions) {
     this.#options = options;
@@ -175,9 +177,8 @@ class MachineImplementation implements Machine {
   ledger(): readonly LeakEntry[] {
     // The machine itself holds the first process to learn its exit status: that is no leak.
     const root = this.#root;
-    this.#root = null;
-    if (root !== null) this.#call((k) => ObDereferenceObject(k, root));
-    this.#root = root;
+    if (root !== null && !this.#letGo) this.#call((k) => ObDereferenceObject(k, root));
+    this.#letGo = true;
     return machineLedger(this.kernel);
   }
 

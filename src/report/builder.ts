@@ -40,6 +40,10 @@ export interface RunFacts {
   readonly leaks: readonly LeakEntry[];
   /** Asked for only after a deadlock. */
   readonly waitGraph: WaitGraph | null;
+  /** Errata that were on. */
+  readonly errata?: readonly string[];
+  /** What a scenario shows to be wrong, or null; absent for programs. */
+  readonly violation?: string | null;
 }
 
 interface ProcessRow {
@@ -124,6 +128,8 @@ export class ReportBuilder {
       leaks: facts.leaks,
       bugcheck: this.bugcheck,
       deadlock: facts.waitGraph === null ? null : withCycle(facts.waitGraph),
+      ...(facts.errata === undefined || facts.errata.length === 0 ? {} : { errata: facts.errata }),
+      ...(facts.violation === undefined ? {} : { violation: facts.violation }),
     };
   }
 

@@ -96,4 +96,8 @@ export interface Report {
   readonly leaks: readonly LeakEntry[];
   readonly bugcheck: ReportBugcheck | null;
   readonly deadlock: WaitGraph | null;
+  /** Errata that were on; absent if none was. */
+  readonly errata?: readonly string[];
+  /** What a scenario shows to be wrong, or null; absent for programs. */
+  readonly violation?: string | null;
 }

@@ -33,6 +33,7 @@ export function reportText(report: Report, options: TextOptions): string {
   const width = options.width ?? 150;
   const lines = [
     ...headLines(report, options, width),
+    ...violationLines(report, options.color, width),
     ...processLines(report, options, width),
     ...bugcheckLines(report, options.color, width),
     ...deadlockLines(report, {
@@ -78,6 +79,14 @@ function endWords(report: Report): { words: string; style: Style } {
     case "limit":
       return { words: `was stopped${detail}`, style: "bad" };
   }
+}
+
+/** What a scenario showed. */
+function violationLines({ violation, errata = [] }: Report, color: Paint, width: number): string[] {
+  const on = errata.length === 0 ? "without errata" : `with ${errata.join(", ")}`;
+  if (violation === undefined) return errata.length === 0 ? [] : [color("warning", `  ${on}`)];
+  if (violation === null) return [color("good", `  ${on} nothing is wrong`)];
+  return wrap(`${on}: ${plain(violation)}`, width - 2).map((line) => `  ${color("bad", line)}`);
 }
 
 function processLines(report: Report, options: TextOptions, width: number): string[] {

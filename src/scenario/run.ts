@@ -96,6 +96,11 @@ export class Performance {
     return this.#turns < MOST_TURNS ? null : this.#over(this.machine.stop(`${MOST_TURNS} turns of the scheduler`));
   }
 
+  /** Ends the run from outside. */
+  stop(detail: string): MachineEnd {
+    return this.#over(this.machine.stop(detail));
+  }
+
   /** What was seen on a machine that has ended. */
   verdict(): Pick<ScenarioResult, "violation" | "described"> {
     const stage = this.#stage;
@@ -132,6 +137,8 @@ export class Performance {
     yield* setUp(stage);
     yield* nt.call((k) => stage.perform(k, schedule));
     this.#violation = violation(stage);
+    // The machine is stopped as it is, so that a report shows it.
+    if (this.#violation !== null) yield* nt.NtDelayExecution(false, null);
     yield* nt.call((k) => stage.dismiss(k));
     if (cleanUp !== undefined) yield* cleanUp(stage);
     yield* stage.endProcesses();

@@ -19,6 +19,8 @@ async function parseFully(argv: readonly string[]): Promise<RunOptions | null> {
     setup: () => Promise.reject(new Error("setup was called")),
     doctor: () => Promise.reject(new Error("doctor was called")),
     demo: () => Promise.reject(new Error("demo was called")),
+    scenarios: () => Promise.reject(new Error("scenarios was called")),
+    defects: () => Promise.reject(new Error("defects was called")),
   };
   await runCommandLine(["run", ...argv], commands, { out: nowhere, err: nowhere });
   return seen;
