@@ -8,15 +8,14 @@
  * module that V8 optimises as it sees fit, as it does the code that v86 generates.
  *
  * The cache is `$XDG_CACHE_HOME/rundown` or `~/.cache/rundown`. A file there is named after the package's hash and the
- * version of the patch, ends in the SHA-256 of what precedes, and comes into being by a rename, so that several
+ * version of the patch, ends in a checksum of what precedes, and comes into being by a rename, so that several
  * processes may do this at once. If the cache cannot be used, the module is patched in memory at each start.
  */
-import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { setFlagsFromString } from "node:v8";
+import { crc32 } from "node:zlib";
 import { EXPECTED_SHA256, PATCH_VERSION, patchProcessor } from "../../src/cpu/patch.ts";
 import { webAssembly, type WasmModule } from "../../src/cpu/webassembly.ts";
 
@@ -59,10 +58,10 @@ const BASELINE_ONLY = ["--liftoff-only"];
 /** The engine takes the first flag to mean the second too, but not its opposite to mean the opposite. */
 const OPTIMISING = ["--no-liftoff-only", "--wasm-dynamic-tiering"];
 
-const HASH_BYTES = 32;
+const CHECKSUM_BYTES = 4;
 
 function patchedBytes(cacheDirectory: string): Uint8Array {
-  const path = join(cacheDirectory, `processor-${EXPECTED_SHA256.slice(0, 16)}-${PATCH_VERSION}.bin`);
+  const path = join(cacheDirectory, `processor-${EXPECTED_SHA256.slice(0, 16)}-${PATCH_VERSION}.wasm`);
   const cached = readCached(path);
   if (cached !== null) return cached;
   const patched = patchProcessor(originalBytes());
@@ -71,8 +70,10 @@ function patchedBytes(cacheDirectory: string): Uint8Array {
 }
 
 function originalBytes(): Uint8Array {
-  const require = createRequire(import.meta.url);
-  const path = join(dirname(require.resolve("v86")), "v86.wasm");
+  // Modules of Node's that only the first run on a machine needs.
+  const { createRequire } = process.getBuiltinModule("node:module");
+  const { createHash } = process.getBuiltinModule("node:crypto");
+  const path = join(dirname(createRequire(import.meta.url).resolve("v86")), "v86.wasm");
   const bytes = readFileSync(path);
   const found = createHash("sha256").update(bytes).digest("hex");
   if (found !== EXPECTED_SHA256) {
@@ -91,19 +92,19 @@ function readCached(path: string): Uint8Array | null {
   } catch {
     return null;
   }
-  if (file.length <= HASH_BYTES) return null;
-  const bytes = file.subarray(0, -HASH_BYTES);
-  const hash = createHash("sha256").update(bytes).digest();
-  return hash.equals(file.subarray(-HASH_BYTES)) ? bytes : null;
+  if (file.length <= CHECKSUM_BYTES) return null;
+  const bytes = file.subarray(0, -CHECKSUM_BYTES);
+  return crc32(bytes) === file.readUInt32LE(bytes.length) ? bytes : null;
 }
 
 /** Best effort: a cache that cannot be written costs time, not correctness. */
 function writeCached(path: string, bytes: Uint8Array): void {
   const temporary = `${path}.${process.pid}.tmp`;
-  const hash = createHash("sha256").update(bytes).digest();
+  const checksum = Buffer.alloc(CHECKSUM_BYTES);
+  checksum.writeUInt32LE(crc32(bytes));
   const written = succeeds(() => {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(temporary, Buffer.concat([bytes, hash]));
+    writeFileSync(temporary, Buffer.concat([bytes, checksum]));
     renameSync(temporary, path);
   });
   if (!written) succeeds(() => rmSync(temporary, { force: true }));

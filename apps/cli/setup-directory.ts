@@ -4,7 +4,6 @@
  * A folder that the user names is used or refused, never silently replaced by another. A folder in the cache carries a
  * manifest; a run compares sizes with it, which costs one `stat` a file, and `rundown doctor` compares every byte.
  */
-import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -154,7 +153,7 @@ function isManifestFile(value: unknown): value is ManifestFile {
 /** The digest that stands for a whole folder: over the sorted lines `sha256 bytes path`. */
 export function identityOf(files: readonly ManifestFile[]): string {
   const lines = files.map((file) => `${file.sha256} ${file.bytes} ${file.path}\n`);
-  return createHash("sha256").update(lines.sort().join("")).digest("hex");
+  return sha256(lines.sort().join(""));
 }
 
 /** What is wrong with a folder as far as sizes tell, or null. */
@@ -185,10 +184,15 @@ export function fullDamage(dir: string, manifest: Manifest, source: WindowsPacka
 
 function hashFile(path: string): string | null {
   try {
-    return createHash("sha256").update(readFileSync(path)).digest("hex");
+    return sha256(readFileSync(path));
   } catch {
     return null;
   }
+}
+
+/** A run that only looks at sizes does not pay for the loading of this. */
+function sha256(content: string | Uint8Array): string {
+  return process.getBuiltinModule("node:crypto").createHash("sha256").update(content).digest("hex");
 }
 
 function fileSize(dir: string, path: string): number | null {
