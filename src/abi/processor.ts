@@ -6,8 +6,8 @@
 /** Guest-physical memory and the paging state that the kernel drives. */
 export interface GuestRam {
   /**
-   * The bytes of physical memory. Replaced when the host's memory grows: read the property afresh after anything that
-   * may have run the guest, and never keep it.
+   * The bytes of physical memory, as far as frames were ever handed out and perhaps further. Replaced when the host's
+   * memory grows: read the property afresh after anything that may have run the guest or taken a frame, and never keep it.
    */
   readonly u8: Uint8Array;
   /** The same bytes as little-endian words; same caution. */
@@ -16,7 +16,10 @@ export interface GuestRam {
   readonly byteLength: number;
   /** The first page frame number that the kernel may hand out; below it lies the processor's own supervisor area. */
   readonly firstFreeFrame: number;
-  /** One past the highest page frame that was ever handed out: what lies behind was never written. */
+  /**
+   * One past the highest page frame that was ever handed out: what lies behind was never written. Must be raised before
+   * a frame is used.
+   */
   framesInUse: number;
   /** Value of page-directory slot 1023 in every address space: maps the processor's supervisor area. */
   readonly supervisorPde: number;

@@ -240,6 +240,7 @@ class V86Cpu implements Cpu {
 
   restore(snapshot: Snapshot): void {
     const used = this.ram.framesInUse;
+    this.ram.framesInUse = Math.max(used, snapshot.frames);
     const { trap, instructions, timestampBase } = snapshot.restore(this.#viewed(), used);
     Object.assign(this.trap, trap);
     this.#instructions = instructions;
@@ -252,7 +253,7 @@ class V86Cpu implements Cpu {
     engine.ramU8.fill(0, 0, this.ram.framesInUse * PAGE_SIZE);
     engine.restore();
     engine.randomState = 1;
-    this.ram.framesInUse = engine.ramBytes / PAGE_SIZE;
+    this.ram.framesInUse = FIRST_FREE_FRAME;
     this.timestampBase = 0;
     this.#instructions = 0;
     this.#jitGivenUp = false;

@@ -7,6 +7,8 @@
  * - WebAssembly never sees the clock, random numbers or a device: each import answers from this object's state.
  * - After {@link Engine.restore} the memory outside guest RAM is as after construction, byte for byte, whatever
  *   happened before, a panic included. Only the memory's length may differ.
+ * - Guest RAM lies at the end of the memory and grows there, until the compiler is switched on: its heap grows too, so
+ *   RAM is made whole first. A host takes large memories for a reason to collect garbage, and most guests need little.
  */
 import { assert } from "../rtl/assert.ts";
 import { generatedModule } from "./generated.ts";
@@ -16,6 +18,7 @@ import {
   INSTRUCTION_COUNTER,
   JIT_TABLE_LENGTH,
   JIT_TABLE_OFFSET,
+  MEM8,
   MEMORY_SIZE,
   PAGE_SIZE,
   REGISTERS,
@@ -25,6 +28,12 @@ import { type WasmGlobal, type WasmMemory, type WasmModule, type WasmTable, webA
 
 /** Heap that the compiler finds free at the start, so that the memory rarely grows later. */
 const HEAP_RESERVE_BYTES = 8 << 20;
+
+/** Guest RAM that is there from the start. */
+const FIRST_RAM_BYTES = 8 << 20;
+
+/** The unit in which WebAssembly memory grows. */
+const WASM_PAGE_BYTES = 0x10000;
 
 /** Memory that may leak through panics before the instance is replaced. */
 const LEAK_LIMIT_BYTES = 256 << 20;
@@ -103,7 +112,11 @@ export class Engine {
 
   #module: WasmModule;
   #table!: WasmTable;
+  /** Where guest RAM begins, and the heap before it. */
   #base = 0;
+  #heapStart = 0;
+  /** Bytes of guest RAM that are there, rounded up to what memory grows by. */
+  #ramPresent = 0;
   #tick = 0;
   #pending: PendingModule | null = null;
   #template: Template | null = null;
@@ -121,8 +134,9 @@ export class Engine {
     this.u8 = new Uint8Array(buffer);
     this.u16 = new Uint16Array(buffer);
     this.i32 = new Int32Array(buffer);
-    this.ramU8 = new Uint8Array(buffer, this.#base, this.ramBytes);
-    this.ramI32 = new Int32Array(buffer, this.#base, this.ramBytes >>> 2);
+    const present = Math.min(this.#ramPresent, this.ramBytes);
+    this.ramU8 = new Uint8Array(buffer, this.#base, present);
+    this.ramI32 = new Int32Array(buffer, this.#base, present >>> 2);
     this.general = new Int32Array(buffer, REGISTERS, 8);
   }
 
@@ -131,7 +145,20 @@ export class Engine {
     return this.i32[INSTRUCTION_COUNTER >>> 2] ?? 0;
   }
 
+  /** Makes sure that the first `bytes` of guest RAM are there. */
+  provideRam(bytes: number): void {
+    if (bytes <= this.#ramPresent) return;
+    const end = this.x.memory.buffer.byteLength;
+    assert(end === this.#base + this.#ramPresent, "nothing lies behind guest RAM while it grows");
+    const wanted = Math.min(Math.max(bytes, 2 * this.#ramPresent), this.ramBytes);
+    const pages = Math.ceil((wanted - this.#ramPresent) / WASM_PAGE_BYTES);
+    this.x.memory.grow(pages);
+    this.#ramPresent += pages * WASM_PAGE_BYTES;
+    this.refresh();
+  }
+
   enableJit(): void {
+    this.provideRam(this.ramBytes);
     this.#generatedImports ??= this.#collectImports();
     this.x.set_jit_config(JIT_CONFIG_DISABLED, 0);
     this.x.set_jit_config(JIT_CONFIG_EXTRA_BLOCKS, 0);
@@ -172,11 +199,11 @@ export class Engine {
     this.#tick = 0;
     if (this.u8.length === 0) this.refresh();
     this.#template ??= this.#makeTemplate();
-    if (this.u8.length > this.#template.memoryBytes + LEAK_LIMIT_BYTES) {
+    if (this.u8.length - this.#ramPresent > this.#template.ownBytes + LEAK_LIMIT_BYTES) {
       this.#replaceInstance(this.ramBytes / PAGE_SIZE);
       return;
     }
-    this.u8.fill(0, 0, this.#template.heapStart);
+    this.u8.fill(0, 0, this.#heapStart);
     for (const page of this.#template.pages) this.u8.set(page.bytes, page.address);
     this.x.stack_pointer.value = this.#template.stackPointer;
     for (let i = 0; i < JIT_TABLE_LENGTH; i++) this.#table.set(i + JIT_TABLE_OFFSET, null);
@@ -197,7 +224,9 @@ export class Engine {
     this.#generatedImports = null;
     this.#instantiate();
     const words = PAGE_SIZE >>> 2;
-    for (let at = 0; at < framesInUse * words; at += words) {
+    const end = Math.min(framesInUse * words, old.length);
+    this.provideRam(4 * end);
+    for (let at = 0; at < end; at += words) {
       if (!isZero(old, at)) this.ramI32.set(old.subarray(at, at + words), at);
     }
   }
@@ -208,15 +237,27 @@ export class Engine {
     const instance = new webAssembly.Instance(this.#module, { env: this.#imports(table) });
     this.x = instance.exports as unknown as EngineExports;
     this.x.rust_init();
-    new Int32Array(this.x.memory.buffer)[MEMORY_SIZE >>> 2] = this.ramBytes;
-    this.#base = this.x.allocate_memory(this.ramBytes) >>> 0;
+    this.#heapStart = this.x.memory.buffer.byteLength;
     this.x.v86_free(this.x.v86_malloc(HEAP_RESERVE_BYTES));
-    this.refresh();
+    this.#allocateRam();
     this.x.reset_cpu();
     // The reset itself leaves something in low memory.
     this.ramU8.fill(0, 0, FIRST_FREE_FRAME * PAGE_SIZE);
     this.x.set_jit_config(JIT_CONFIG_DISABLED, 1);
     assert(this.u8.length > 0, "nothing grows the memory behind the reserve");
+  }
+
+  #allocateRam(): void {
+    const { memory } = this.x;
+    // The processor gets a little of its heap, which cannot grow, and is then shown the end of the memory instead.
+    const stand = this.x.allocate_memory(PAGE_SIZE);
+    this.#base = memory.buffer.byteLength;
+    this.#ramPresent = 0;
+    const words = new Int32Array(memory.buffer);
+    assert(words[MEM8 >>> 2] === stand, "the processor keeps the address of its memory where we know it");
+    words[MEM8 >>> 2] = this.#base;
+    words[MEMORY_SIZE >>> 2] = this.ramBytes;
+    this.provideRam(Math.min(FIRST_RAM_BYTES, this.ramBytes));
   }
 
   #imports(table: WasmTable): Record<string, unknown> {
@@ -295,9 +336,8 @@ export class Engine {
       }
     };
     keep(0, fresh.#base);
-    keep(fresh.#base + fresh.ramBytes, fresh.u8.length);
-    assert(fresh.#base > STATICS_START, "guest RAM lies behind the static data");
-    return { pages, heapStart: fresh.#base, memoryBytes: fresh.u8.length, stackPointer: fresh.x.stack_pointer.value };
+    assert(fresh.#heapStart > STATICS_START, "the heap lies behind the static data");
+    return { pages, ownBytes: fresh.#base, stackPointer: fresh.x.stack_pointer.value };
   }
 }
 
@@ -313,9 +353,9 @@ interface TemplatePage {
 }
 
 interface Template {
+  /** Those that are not zero. The heap is not zeroed before they are written: what is free in it may hold anything. */
   readonly pages: readonly TemplatePage[];
-  /** Everything below is zeroed before the pages are written; behind guest RAM there is only the heap. */
-  readonly heapStart: number;
-  readonly memoryBytes: number;
+  /** Length of the memory without guest RAM. */
+  readonly ownBytes: number;
   readonly stackPointer: number;
 }

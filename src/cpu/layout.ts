@@ -45,6 +45,8 @@ export const FPU_STACK_POINTER = 1032;
 export const FPU_CONTROL_WORD = 1036;
 export const TSS_SIZE_32 = 1128;
 export const FPU_REGISTERS = 1152;
+/** The address of guest RAM in WebAssembly memory. */
+export const MEM8 = 8478052;
 /** Set while the compiler's state is locked: a panic with this byte set struck the compiler, not an instruction. */
 export const JIT_LOCK = 4243488;
 /** The compiler's static data end and its stack begins here; the heap begins behind the stack. */

@@ -12,13 +12,21 @@ export class PhysicalMemory implements GuestRam {
   readonly byteLength: number;
   readonly firstFreeFrame: number = FIRST_FREE_FRAME;
   readonly supervisorPde: number = SUPERVISOR_PDE;
-  framesInUse: number;
   readonly #engine: Engine;
+  #framesInUse: number = FIRST_FREE_FRAME;
 
   constructor(engine: Engine) {
     this.#engine = engine;
     this.byteLength = engine.ramBytes;
-    this.framesInUse = engine.ramBytes / PAGE_SIZE;
+  }
+
+  get framesInUse(): number {
+    return this.#framesInUse;
+  }
+
+  set framesInUse(frames: number) {
+    this.#framesInUse = frames;
+    this.#engine.provideRam(frames * PAGE_SIZE);
   }
 
   get u8(): Uint8Array {

@@ -10,6 +10,8 @@ export interface WasmModule {
 
 export interface WasmMemory {
   readonly buffer: ArrayBuffer;
+  /** Adds pages of 64 KiB at the end. Throws if the host has no more. */
+  grow(pages: number): number;
 }
 
 export interface WasmTable {
