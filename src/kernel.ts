@@ -12,6 +12,7 @@ import type { IoState } from "./io/state.ts";
 import type { CmState } from "./cm/state.ts";
 import type { LpcState } from "./lpc/state.ts";
 import type { PsState } from "./ps/state.ts";
+import type { DbgkState } from "./dbgk/state.ts";
 import type { NtState } from "./nt/state.ts";
 
 /** One machine. Passed as the first argument to every routine. */
@@ -26,5 +27,6 @@ export interface Kernel {
   readonly cm: CmState;
   readonly lpc: LpcState;
   readonly ps: PsState;
+  readonly dbgk: DbgkState;
   readonly nt: NtState;
 }

@@ -10,6 +10,8 @@ import { createExState, type ExOptions } from "../ex/state.ts";
 import { createIoState, type IoOptions } from "../io/state.ts";
 import { createKeState, type KeOptions } from "../ke/state.ts";
 import type { Kernel } from "../kernel.ts";
+import { connectDbgk, createDebugObjectType } from "../dbgk/init.ts";
+import { createDbgkState, type DbgkState } from "../dbgk/state.ts";
 import { createLpcState, type LpcState } from "../lpc/state.ts";
 import { createPortType } from "../lpc/init.ts";
 import { createMmState, type MmOptions } from "../mm/state.ts";
@@ -59,9 +61,10 @@ export function bootKernel(options: KernelOptions = {}): BootedKernel {
     mm: createMmState(memoryOf(options.ram ?? null)),
     io: createIoState(options.io),
     cm: createCmState(),
-    // These two hold object types, which the object manager must make first.
+    // These three hold object types, which the object manager must make first.
     lpc: null as unknown as LpcState,
     ps: null as unknown as PsState,
+    dbgk: null as unknown as DbgkState,
     nt: createNtState(),
   };
   ObInitSystem(k);
@@ -72,6 +75,8 @@ export function bootKernel(options: KernelOptions = {}): BootedKernel {
   k.lpc = createLpcState(createPortType(k));
   k.ps = createPsState(k);
   connectPs(k);
+  k.dbgk = createDbgkState(createDebugObjectType(k));
+  connectDbgk(k);
   k.ke.upcalls.userMode = KiUserModeLoop;
   k.ke.upcalls.swapAddressSpace = swapAddressSpace;
   const call = createSystemProcess(k);

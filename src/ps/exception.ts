@@ -1,4 +1,4 @@
-/** Exceptions of user mode: first the program's own handlers, then the end of the process. */
+/** Exceptions of user mode: the debugger, the program's own handlers, the debugger again, the end of the process. */
 import { CURRENT_PROCESS_HANDLE } from "../abi/ps.ts";
 import { NT_SUCCESS, type NtStatus } from "../abi/status.ts";
 import { KeQueryInterruptTime } from "../ke/time.ts";
@@ -8,10 +8,12 @@ import type { Blocking } from "../sim/blocking.ts";
 import { emit } from "../sim/record.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import { NtTerminateProcess } from "./killservices.ts";
+import type { EThread } from "./objects.ts";
 
 /**
- * Delivers an exception of the current thread. The first chance goes to the program's handlers; if they decline, or the
- * user stack cannot take the exception, the process ends with the exception's code.
+ * Delivers an exception of the current thread. The first chance goes to the debugger, then to the program's handlers; if
+ * they decline, or the user stack cannot take the exception, the debugger gets its second chance. Then the process ends
+ * with the exception's code.
  */
 export function* KiDispatchException(
   k: Kernel,
@@ -30,10 +32,21 @@ export function* KiDispatchException(
     address: record.address,
     chance: options.firstChance ? 1 : 2,
   });
-  if (options.firstChance && thread.user !== null) {
-    if (NT_SUCCESS(thread.user.enterException(k, thread, record))) return;
+  if (options.firstChance) {
+    if (yield* debuggerHandles(k, thread, record, { secondChance: false })) return;
+    if (thread.user !== null && NT_SUCCESS(thread.user.enterException(k, thread, record))) return;
   }
+  if (yield* debuggerHandles(k, thread, record, { secondChance: true })) return;
   yield* endByException(k, record.code);
+}
+
+function* debuggerHandles(
+  k: Kernel,
+  thread: EThread,
+  record: ExceptionRecord,
+  options: { readonly secondChance: boolean },
+): Blocking<boolean> {
+  return thread.threadsProcess.debugPort !== null && (yield* k.ps.dbgk.forwardException(k, record, options));
 }
 
 /** The unhandled exception ends the process. Only the first one of a process names its certificate. */

@@ -1,18 +1,19 @@
 /** Phase 0 of the process manager: object types, the System process, and the calls that earlier layers make upwards. */
 import { PROCESS_ALL_ACCESS, SYNCHRONIZE, THREAD_ALL_ACCESS } from "../abi/ps.ts";
-import { type NtStatus, STATUS_PORT_NOT_SET } from "../abi/status.ts";
 import { CallbackSlots } from "../ex/callback.ts";
 import { HandleTable } from "../ex/handle.ts";
 import { ExQueueWorkItem, ExWorkItem, WorkQueueType } from "../ex/work.ts";
 import { KGuardedMutex } from "../ke/gmutex.ts";
 import type { KThread } from "../ke/objects.ts";
 import { KeQueryInterruptTime } from "../ke/time.ts";
+import type { ExceptionRecord } from "../ke/usermode.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObCreateObjectType } from "../ob/create.ts";
 import { assert } from "../rtl/assert.ts";
 import { listHead } from "../rtl/list.ts";
-import type { Blocking } from "../sim/blocking.ts";
+import { type Blocking, DONE } from "../sim/blocking.ts";
 import { emit } from "../sim/record.ts";
+import { PsGetCurrentThread } from "./current.ts";
 import { PspDeleteProcess, PspDeleteThread } from "./delete.ts";
 import { KiDispatchException } from "./exception.ts";
 import { Job } from "./job.ts";
@@ -70,12 +71,14 @@ export function createPsState(k: Kernel): PsState {
     legoNotify: null,
     win32Callouts: null,
     crashed: new Set(),
-    // Nobody can attach a debugger yet, so no process has a debug port and none of these is ever called.
+    // Filled by the debugger support; until then no process has a debug port, and none of these is called.
     dbgk: {
       createThread: noDebugger,
       exitThread: noDebugger,
       exitProcess: noDebugger,
-      clearDebugObject: noDebugObject,
+      clearDebugObject: noDebugger,
+      copyDebugPort: noDebugger,
+      forwardException: noDebugger,
     },
   };
 }
@@ -86,10 +89,15 @@ export function connectPs(k: Kernel): void {
     ExQueueWorkItem(kernel, kernel.ps.reaperWorkItem, WorkQueueType.HyperCritical);
   };
   k.ke.upcalls.threadTerminated = recordSignal;
-  k.ke.upcalls.raiseUserException = (kernel, record) => KiDispatchException(kernel, record, { firstChance: true });
+  k.ke.upcalls.raiseUserException = raiseUserException;
   k.ex.upcalls.createSystemThread = startSystemThread;
   k.ex.upcalls.isImpersonating = (thread) => thread instanceof EThread && thread.impersonationInfo !== null;
   connectSecurity(k);
+}
+
+/** A thread that exits never returns to user mode, so nothing is raised there (D20). */
+function raiseUserException(k: Kernel, record: ExceptionRecord): Blocking<void> {
+  return PsGetCurrentThread(k).exiting ? DONE : KiDispatchException(k, record, { firstChance: true });
 }
 
 function connectSecurity(k: Kernel): void {
@@ -111,11 +119,6 @@ function recordSignal(k: Kernel, thread: KThread): void {
 }
 
 // eslint-disable-next-line require-yield
-function* noDebugger(): Blocking<void> {
+function* noDebugger(): Blocking<never> {
   assert(false, "a process without a debug port tells no debugger");
-}
-
-// eslint-disable-next-line require-yield
-function* noDebugObject(): Blocking<NtStatus> {
-  return STATUS_PORT_NOT_SET;
 }

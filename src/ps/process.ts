@@ -32,6 +32,7 @@ import { emit } from "../sim/record.ts";
 import { PspSetProcessFlag } from "./flags.ts";
 import { PspRunCreateProcessNotifyRoutines } from "./notify.ts";
 import { EProcess } from "./objects.ts";
+import type { DebugPortChoice } from "./state.ts";
 
 /** What a new process is to be. */
 export interface ProcessCreation {
@@ -45,6 +46,8 @@ export interface ProcessCreation {
   readonly inheritHandles: boolean;
   /** False for the System process, which has no user memory. */
   readonly userMemory: boolean;
+  /** The debug object that the creator names; by default the parent's debugger debugs its children, too. */
+  readonly debug?: DebugPortChoice | undefined;
 }
 
 /**
@@ -69,10 +72,20 @@ export function* PspCreateProcess(k: Kernel, creation: ProcessCreation): Blockin
   yield* KeAcquireGuardedMutex(k, k.ps.activeProcessMutex);
   insertTail(k.ps.activeProcessHead, process.activeProcessLinks);
   yield* KeReleaseGuardedMutex(k, k.ps.activeProcessMutex);
+  yield* takeDebugPort(k, process, creation);
   if (creation.userMemory) recordCreation(k, process);
   yield* PspRunCreateProcessNotifyRoutines(k, process, { create: true });
   return success(process);
 }
+
+/** Only now, when the process can be found: a debugger that goes away at this moment must find what it debugs. */
+function* takeDebugPort(k: Kernel, process: EProcess, creation: ProcessCreation): Blocking<void> {
+  const { parent, debug = NOT_NAMED } = creation;
+  if (parent === null || (parent.debugPort === null && debug.object === null)) return;
+  yield* k.ps.dbgk.copyDebugPort(k, process, parent, debug);
+}
+
+const NOT_NAMED: DebugPortChoice = { object: null, noInherit: false };
 
 /** The System process belongs to the machine; reports are about programs. */
 function recordCreation(k: Kernel, process: EProcess): void {

@@ -7,13 +7,23 @@ import type { HandleTable } from "../ex/handle.ts";
 import type { CallbackSlots } from "../ex/callback.ts";
 import type { ExWorkItem } from "../ex/work.ts";
 import type { KGuardedMutex } from "../ke/gmutex.ts";
+import type { ExceptionRecord } from "../ke/usermode.ts";
 import type { Kernel } from "../kernel.ts";
 import type { ObjectType } from "../ob/type.ts";
+import type { ObjectBody } from "../rtl/body.ts";
 import type { ListEntry } from "../rtl/list.ts";
 import type { Token } from "../se/token.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import type { NtStatus } from "../abi/status.ts";
 import type { EProcess, EThread } from "./objects.ts";
+
+/** What a new process begins its debugging with. */
+export interface DebugPortChoice {
+  /** Named by the creator; null takes the parent's, unless the parent's children are not to be debugged. */
+  readonly object: ObjectBody | null;
+  /** Whether the children of the new process are not to be debugged. */
+  readonly noInherit: boolean;
+}
 
 /** Calls into the debugger support, a later layer. */
 export interface DbgkUpcalls {
@@ -22,6 +32,14 @@ export interface DbgkUpcalls {
   exitProcess: (k: Kernel, status: NtStatus) => Blocking<void>;
   /** `DbgkClearProcessDebugObject`. */
   clearDebugObject: (k: Kernel, process: EProcess) => Blocking<NtStatus>;
+  /** `DbgkCopyProcessDebugPort`. */
+  copyDebugPort: (k: Kernel, process: EProcess, parent: EProcess, choice: DebugPortChoice) => Blocking<void>;
+  /** `DbgkForwardException`. @returns whether the debugger has dealt with it */
+  forwardException: (
+    k: Kernel,
+    record: ExceptionRecord,
+    options: { readonly secondChance: boolean },
+  ) => Blocking<boolean>;
 }
 
 /** Calls into win32k, registered by `PsEstablishWin32Callouts`; null until then. */

@@ -67,6 +67,7 @@ export function testKernel(options: TestKernelOptions = {}): TestKernel {
     cm: absent,
     lpc: absent,
     ps: absent,
+    dbgk: absent,
     nt: absent,
   };
   ObInitSystem(k);

@@ -26,6 +26,7 @@ import { NtTerminateProcess, NtTerminateThread } from "../../ps/killservices.ts"
 import type { EProcess, EThread } from "../../ps/objects.ts";
 import { NtOpenProcess, NtOpenThread, NtResumeProcess, NtSuspendProcess } from "../../ps/open.ts";
 import { PspCreateProcess } from "../../ps/process.ts";
+import type { DebugPortChoice } from "../../ps/state.ts";
 import { PspCreateThread } from "../../ps/thread.ts";
 import {
   NtAlertThread,
@@ -43,7 +44,7 @@ import { emit } from "../../sim/record.ts";
 import { type Script, type ScriptApc, ScriptContext, type ScriptProgram, type ScriptRequest } from "./context.ts";
 
 /** Makes a service of a routine. */
-function service<A extends readonly unknown[], R>(
+export function service<A extends readonly unknown[], R>(
   name: string,
   routine: (k: Kernel, ...args: A) => R | Blocking<R>,
 ): (...args: A) => Script<R> {
@@ -83,6 +84,8 @@ export interface ScriptThreadOptions {
   /** Handle of the process to create it in; the caller's own by default. */
   readonly process?: number;
   readonly priority?: number;
+  /** Tells no debugger of itself. */
+  readonly hidden?: boolean;
 }
 
 /** A new thread or process as its creator sees it. */
@@ -101,6 +104,7 @@ function* createThread(
   const mode = KeGetPreviousMode(k);
   const created = yield* createScriptThread(k, process.value, program, {
     createSuspended: options.suspended ?? false,
+    hideFromDebugger: options.hidden ?? false,
     handle: { desiredAccess: THREAD_ALL_ACCESS, attributes: 0, mode },
   });
   yield* ObDereferenceObject(k, process.value);
@@ -135,6 +139,7 @@ export function createScriptThread(
 ): ReturnType<typeof PspCreateThread> {
   return PspCreateThread(k, process, {
     createSuspended: options.createSuspended ?? false,
+    hideFromDebugger: options.hideFromDebugger ?? false,
     // Spelt out, because a copy of unknown shape would be slow wherever it is read.
     startAddress: options.startAddress ?? 0,
     handle: options.handle,
@@ -151,11 +156,16 @@ function endOfScript(k: Kernel, status: NtStatus): Blocking<NtStatus> {
   return PspTerminateThreadByPointer(k, PsGetCurrentThread(k), status, reason);
 }
 
-function* createProcess(
+/** Creates a process and, unless it is to have no program, its first thread; the caller gets a handle to each. */
+export function* createProcess(
   k: Kernel,
   name: string,
   program: ScriptProgram | null,
-  options: { readonly suspended?: boolean; readonly inheritHandles?: boolean } = {},
+  options: {
+    readonly suspended?: boolean;
+    readonly inheritHandles?: boolean;
+    readonly debug?: DebugPortChoice | undefined;
+  } = {},
 ): Blocking<NtResult<ScriptChild & { readonly thread: number }>> {
   const created = yield* createScriptProcess(k, name, { parent: PsGetCurrentProcess(k), ...options });
   if (!created.ok) return created;
@@ -183,7 +193,11 @@ function* createProcess(
 export function createScriptProcess(
   k: Kernel,
   name: string,
-  options: { readonly parent: EProcess | null; readonly inheritHandles?: boolean },
+  options: {
+    readonly parent: EProcess | null;
+    readonly inheritHandles?: boolean;
+    readonly debug?: DebugPortChoice | undefined;
+  },
 ): Blocking<NtResult<EProcess>> {
   return PspCreateProcess(k, {
     parent: options.parent,
@@ -192,6 +206,7 @@ export function createScriptProcess(
     section: null,
     inheritHandles: options.inheritHandles ?? false,
     userMemory: true,
+    debug: options.debug,
   });
 }
 
