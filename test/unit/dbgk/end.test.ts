@@ -291,14 +291,14 @@ test("closing and killing at once: one of the two statuses, never both, and noth
 
 test("a debuggee that closes the last handle to its own object dies by it", () => {
   play(function* () {
-    let handle = 0;
+    const given = { handle: 0 };
     const child = yield* debugged(function* () {
-      while (handle === 0) yield* nt.NtDelayExecution(false, 1_000);
-      yield* nt.NtClose(handle);
+      while (given.handle === 0) yield* nt.NtDelayExecution(false, 1_000);
+      yield* nt.NtClose(given.handle);
       yield* sleepForever();
     });
     yield* pass(child.debug, "create-process");
-    handle = yield* duplicate(child.debug, child.handle);
+    given.handle = yield* duplicate(child.debug, child.handle);
     yield* nt.NtClose(child.debug);
     expect(yield* ended(child.handle)).toBe(STATUS_DEBUGGER_INACTIVE);
   });
