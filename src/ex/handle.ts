@@ -5,7 +5,8 @@
  * Invariants: a handle is a multiple of 4, from 4 up; its low two bits are the caller's to use. An entry holds whatever
  * its creator stored until it is destroyed, and the value is free for reuse from that moment. Free values are reused
  * lowest first; a strict table (`ExSetHandleTableStrictFIFO`) delays reuse instead: it hands out every value of the
- * current page first, then the freed ones in the order in which they became free.
+ * current page first, then the freed ones in the order in which they became free. A table grows by a page, which takes
+ * pool; it never shrinks. The first page comes with the table.
  */
 import {
   failure,
@@ -13,12 +14,14 @@ import {
   STATUS_INSUFFICIENT_RESOURCES,
   STATUS_QUOTA_EXCEEDED,
   success,
+  type NtStatus,
+  STATUS_SUCCESS,
 } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
 import type { ObjectBody } from "../rtl/body.ts";
 import type { Blocking } from "../sim/blocking.ts";
-import { ExAllocatePoolWithTag, ExFreePoolWithTag, type PoolBlock } from "./pool.ts";
+import { ExAllocatePoolWithTag, ExFreePoolWithTag, type PoolBlock, type PoolType } from "./pool.ts";
 import { chargeQuota, type QuotaBlock, returnQuota } from "./quota.ts";
 
 /** Attributes of an entry, as in `OBJECT_HANDLE_FLAG_INFORMATION`'s kernel form. */
@@ -30,6 +33,7 @@ const MAXIMUM_ENTRIES = 1 << 24;
 /** Entries in a page of a table: what a strict table uses up before it reuses a value. */
 const PAGE_ENTRIES = 512;
 const TABLE_BYTES = 0x200;
+const PAGE_BYTES = 0x1000;
 const TAG_HANDLE_TABLE = "Obtb";
 
 class HandleTableEntry {
@@ -47,6 +51,8 @@ export class HandleTable {
   readonly strictFifo: boolean;
   readonly quota: QuotaBlock | null;
   block: PoolBlock | null = null;
+  /** What it has grown by. */
+  readonly pages: PoolBlock[] = [];
   /** Entries in use. */
   count = 0;
 
@@ -71,24 +77,31 @@ export function ExDestroyHandleTable(k: Kernel, table: HandleTable): void {
   table.count = 0;
   table.entries.length = 1;
   table.free.length = 0;
+  while (table.pages.length > 0) dropPage(k, table);
   if (table.block !== null) ExFreePoolWithTag(k, table.block, TAG_HANDLE_TABLE);
   table.block = null;
 }
 
 /**
  * Makes a handle.
- * @returns QUOTA_EXCEEDED, or INSUFFICIENT_RESOURCES if the table is full
+ * @param growth the pool that a page would come from
+ * @returns QUOTA_EXCEEDED, or INSUFFICIENT_RESOURCES if the table is full or cannot grow
  */
 export function ExCreateHandle(
+  k: Kernel,
   table: HandleTable,
   object: ObjectBody,
   grantedAccess: number,
   attributes: number,
+  growth: PoolType = "paged",
 ): NtResult<number> {
   const { entries, quota } = table;
   const reuse = table.free.length > 0 && !(table.strictFifo && entries.length % PAGE_ENTRIES !== 0);
-  if (!reuse && entries.length >= MAXIMUM_ENTRIES) return failure(STATUS_INSUFFICIENT_RESOURCES);
   if (quota !== null && !chargeQuota(quota, "handles", 1)) return failure(STATUS_QUOTA_EXCEEDED);
+  if (!reuse && entries.length % PAGE_ENTRIES === 0 && !addPage(k, table, growth)) {
+    if (quota !== null) returnQuota(quota, "handles", 1);
+    return failure(STATUS_INSUFFICIENT_RESOURCES);
+  }
   const index = reuse ? takeFree(table) : entries.push(new HandleTableEntry()) - 1;
   const entry = entries[index];
   assert(entry !== undefined && entry.object === null, "a free index names a free entry");
@@ -97,6 +110,19 @@ export function ExCreateHandle(
   entry.attributes = attributes;
   table.count++;
   return success(index * 4);
+}
+
+function addPage(k: Kernel, table: HandleTable, type: PoolType): boolean {
+  if (table.entries.length >= MAXIMUM_ENTRIES) return false;
+  const page = ExAllocatePoolWithTag(k, PAGE_BYTES, TAG_HANDLE_TABLE, type);
+  if (page === null) return false;
+  table.pages.push(page);
+  return true;
+}
+
+function dropPage(k: Kernel, table: HandleTable): void {
+  const page = table.pages.pop();
+  if (page !== undefined) ExFreePoolWithTag(k, page, TAG_HANDLE_TABLE);
 }
 
 /** The entry of a handle, or null if it names none. The entry stays as it is until the caller blocks. */
@@ -145,20 +171,25 @@ export function ExEnumHandleTable(
 
 /**
  * Copies the entries that `wanted` accepts into an empty table, each under the same handle.
- * @returns false, with nothing copied, if there is no quota for them
+ * @returns QUOTA_EXCEEDED or INSUFFICIENT_RESOURCES, with nothing copied, or SUCCESS
  */
 export function ExDupHandleTable(
+  k: Kernel,
   source: HandleTable,
   target: HandleTable,
   wanted: (entry: HandleTableEntry) => boolean,
-): boolean {
+): NtStatus {
   assert(target.count === 0 && target.entries.length === 1, "a table is duplicated into an empty one");
   const chosen: number[] = [];
   for (let index = 1; index < source.entries.length; index++) {
     const entry = source.entries[index];
     if (entry !== undefined && entry.object !== null && wanted(entry)) chosen.push(index);
   }
-  if (target.quota !== null && !chargeQuota(target.quota, "handles", chosen.length)) return false;
+  if (!growFor(k, target, chosen.at(-1) ?? 0)) return STATUS_INSUFFICIENT_RESOURCES;
+  if (target.quota !== null && !chargeQuota(target.quota, "handles", chosen.length)) {
+    while (target.pages.length > 0) dropPage(k, target);
+    return STATUS_QUOTA_EXCEEDED;
+  }
   for (const index of chosen) {
     const from = source.entries[index];
     assert(from !== undefined, "a chosen entry exists");
@@ -171,6 +202,19 @@ export function ExDupHandleTable(
     target.entries.push(entry);
   }
   target.count = chosen.length;
+  return STATUS_SUCCESS;
+}
+
+/** Gives an empty table the pages for its entries up to `last`, or none. */
+function growFor(k: Kernel, table: HandleTable, last: number): boolean {
+  while (table.pages.length < Math.floor(last / PAGE_ENTRIES)) {
+    const page = ExAllocatePoolWithTag(k, PAGE_BYTES, TAG_HANDLE_TABLE, "paged");
+    if (page === null) {
+      while (table.pages.length > 0) dropPage(k, table);
+      return false;
+    }
+    table.pages.push(page);
+  }
   return true;
 }
 

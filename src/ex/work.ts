@@ -69,6 +69,13 @@ export function ExQueueWorkItem(k: Kernel, item: ExWorkItem, type: WorkQueueType
   KeInsertQueue(k, work.queue, item);
 }
 
+/** Sees to it that the machine has a system thread that never ends. */
+export function startFirstWorker(k: Kernel): void {
+  const work = k.ex.workQueues[WorkQueueType.HyperCritical];
+  work.queue ??= KeInitializeQueue(k, 0);
+  if (work.workers === 0) addWorker(k, work);
+}
+
 function addWorker(k: Kernel, work: ExWorkQueue): void {
   if (work.workers >= work.maximumWorkers) return;
   work.workers++;

@@ -187,7 +187,7 @@ export function createHandleIn(
     if (header.handleCount > handlesOf(header, process)) return ACCESS_DENIED;
     header.exclusiveTo = process;
   }
-  const made = ExCreateHandle(table, body, grantedAccess, attributes & (OBJ_INHERIT | OBJ_PROTECT_CLOSE));
+  const made = ExCreateHandle(k, table, body, grantedAccess, attributes & (OBJ_INHERIT | OBJ_PROTECT_CLOSE));
   if (!made.ok) return made;
   if (type.openProcedure !== null) {
     const count = handlesOf(header, process) + 1;

@@ -7,7 +7,6 @@ import {
   type NtStatus,
   STATUS_INSUFFICIENT_RESOURCES,
   STATUS_PROCESS_IS_TERMINATING,
-  STATUS_QUOTA_EXCEEDED,
   STATUS_SUCCESS,
 } from "../abi/status.ts";
 import {
@@ -43,9 +42,8 @@ function inheritHandles(k: Kernel, parent: ObProcess, process: ObProcess, table:
   const source = parent.objectTable;
   let status: NtStatus = STATUS_PROCESS_IS_TERMINATING;
   if (source !== null) {
-    const copied = ExDupHandleTable(source, table, (entry) => (entry.attributes & HANDLE_INHERIT) !== 0);
-    status = copied ? STATUS_SUCCESS : STATUS_QUOTA_EXCEEDED;
-    if (copied) countInherited(k, process, table);
+    status = ExDupHandleTable(k, source, table, (entry) => (entry.attributes & HANDLE_INHERIT) !== 0);
+    if (NT_SUCCESS(status)) countInherited(k, process, table);
   }
   ExReleaseRundownProtection(k, parent.rundownProtect);
   return status;

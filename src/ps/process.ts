@@ -110,7 +110,7 @@ function* furnishProcess(k: Kernel, process: EProcess, creation: ProcessCreation
   if (parent !== null) ExReleaseRundownProtection(k, parent.rundownProtect);
   yield* KeLeaveCriticalRegion(k);
   if (!NT_SUCCESS(status)) return status;
-  const id = ExCreateHandle(k.ps.cidTable, process, 0, 0);
+  const id = ExCreateHandle(k, k.ps.cidTable, process, 0, 0);
   if (!id.ok) return id.status;
   process.pid = id.value;
   return STATUS_SUCCESS;

@@ -34,7 +34,7 @@ export function startSystemThread(k: Kernel, routine: (k: Kernel) => Blocking<vo
   assert(NT_SUCCESS(created), "the machine has room for its own threads");
   ObReferenceObject(process);
   if (process.quotaBlock !== null) chargeQuota(process.quotaBlock, "threads", 1);
-  const id = ExCreateHandle(k.ps.cidTable, thread, 0, 0);
+  const id = ExCreateHandle(k, k.ps.cidTable, thread, 0, 0, poolType);
   assert(id.ok, "the machine has ids for its own threads");
   thread.tid = id.value;
   thread.name = name;

@@ -29,6 +29,7 @@ import { ExCreateHandle } from "../ex/handle.ts";
 import { ExAcquirePushLockExclusive, ExReleasePushLock } from "../ex/pushlock.ts";
 import { chargeQuota, returnQuota } from "../ex/quota.ts";
 import { ExAcquireRundownProtection, ExReleaseRundownProtection } from "../ex/rundown.ts";
+import { startFirstWorker } from "../ex/work.ts";
 import { newApc } from "../ke/apc.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import { KeForceResumeThread, KeSuspendThread } from "../ke/suspend.ts";
@@ -128,7 +129,7 @@ function* buildThread(k: Kernel, process: EProcess, creation: ThreadCreation): B
 
 /** The parts that may run out. Whatever was made is undone by {@link discardThread} or the delete procedure. */
 function furnishThread(k: Kernel, process: EProcess, thread: EThread, creation: ThreadCreation): NtStatus {
-  const id = ExCreateHandle(k.ps.cidTable, thread, 0, 0);
+  const id = ExCreateHandle(k, k.ps.cidTable, thread, 0, 0);
   if (!id.ok) return id.status;
   thread.tid = id.value;
   if (!ExAcquireRundownProtection(process.rundownProtect)) return STATUS_PROCESS_IS_TERMINATING;
@@ -230,6 +231,8 @@ export function* PsCreateSystemThread(
 ): Blocking<NtResult<EThread>> {
   const process = k.ps.initialSystemProcess;
   assert(process !== null, "the System process exists before any system thread");
+  // A process ends with its last thread, and this one may be short-lived.
+  startFirstWorker(k);
   const created = yield* PspCreateThread(k, process, { setUp: null, systemRoutine: routine, name });
   return created.ok ? success(created.value.thread) : created;
 }

@@ -28,6 +28,9 @@ function auditPool(k: Kernel): string[] {
   const expected = ownBlocks();
   const workers = systemThreads(k).length;
   for (const tag of ["Thre", "KStk"]) expected.set(tag, (expected.get(tag) ?? 0) + workers);
+  // Tables that belong to the machine keep what they have grown by.
+  const pages = k.ps.cidTable.pages.length + k.ob.kernelHandleTable.pages.length;
+  expected.set("Obtb", (expected.get("Obtb") ?? 0) + pages);
   const found: string[] = [];
   for (const [tag, count] of blocksByTag(k)) {
     const want = expected.get(tag) ?? 0;

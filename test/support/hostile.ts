@@ -97,7 +97,9 @@ export function auditAfterwards({ machine, end }: HostileRun): string[] {
   const before = ownPool();
   for (const [tag, bytes] of after) {
     // A machine that refused its program has fewer devices than others.
-    const least = before.get(tag) ?? 0;
+    // Tables of the machine's own keep the pages that they have grown by.
+    const grown = tag === "Obtb" ? [...k.ps.cidTable.pages, ...k.ob.kernelHandleTable.pages] : [];
+    const least = (before.get(tag) ?? 0) + grown.reduce((sum, page) => sum + page.bytes, 0);
     if (bytes > least) found.push(`pool ${tag}: ${bytes} bytes, the machine's own are ${least}`);
   }
   return found;

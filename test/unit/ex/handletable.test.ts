@@ -1,7 +1,7 @@
 /** Handle tables. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { STATUS_QUOTA_EXCEEDED } from "../../../src/abi/status.ts";
+import { STATUS_INSUFFICIENT_RESOURCES, STATUS_QUOTA_EXCEEDED } from "../../../src/abi/status.ts";
 import {
   ExCreateHandle,
   ExCreateHandleTable,
@@ -20,8 +20,11 @@ import { runToEnd, statusOf, testKernel, valueOf } from "../../support/kernel.ts
 
 class Thing extends ObjectBody {}
 
+/** Pool for tables that grow. */
+const kernel = testKernel();
+
 function create(table: HandleTable, id = 1, attributes = 0): number {
-  return valueOf(ExCreateHandle(table, new Thing(id), 0x10, attributes));
+  return valueOf(ExCreateHandle(kernel, table, new Thing(id), 0x10, attributes));
 }
 
 describe("values", () => {
@@ -100,7 +103,7 @@ describe("quota", () => {
     const table = new HandleTable({ quota });
     const first = create(table);
     create(table);
-    expect(statusOf(ExCreateHandle(table, new Thing(3), 0, 0))).toBe(STATUS_QUOTA_EXCEEDED);
+    expect(statusOf(ExCreateHandle(kernel, table, new Thing(3), 0, 0))).toBe(STATUS_QUOTA_EXCEEDED);
     ExDestroyHandle(table, first);
     expect([quota.usage.handles, create(table)]).toEqual([1, 4]);
   });
@@ -119,6 +122,25 @@ describe("quota", () => {
     const k = testKernel();
     k.ex.pool.failure = () => true;
     expect(ExCreateHandleTable(k, null)).toBeNull();
+  });
+
+  it("a table that cannot grow says so, charges nothing, and grows once there is pool again", () => {
+    const k = testKernel();
+    const quota = new QuotaBlock({ ...limits, handles: 600 }, null);
+    const { bytes } = k.ex.pool;
+    const table = ExCreateHandleTable(k, quota) ?? expect.fail("there is pool");
+    for (let count = 1; count < 512; count++) valueOf(ExCreateHandle(k, table, new Thing(count), 0, 0));
+    k.ex.pool.failure = () => true;
+    expect(statusOf(ExCreateHandle(k, table, new Thing(512), 0, 0))).toBe(STATUS_INSUFFICIENT_RESOURCES);
+    expect(quota.usage.handles).toBe(511);
+    const copy = new HandleTable();
+    k.ex.pool.failure = null;
+    expect(valueOf(ExCreateHandle(k, table, new Thing(512), 0, 0))).toBe(2048);
+    k.ex.pool.failure = () => true;
+    expect(ExDupHandleTable(k, table, copy, () => true)).toBe(STATUS_INSUFFICIENT_RESOURCES);
+    expect([copy.count, copy.entries.length]).toEqual([0, 1]);
+    ExDestroyHandleTable(k, table);
+    expect([quota.usage.handles, k.ex.pool.bytes]).toEqual([0, bytes]);
   });
 });
 
@@ -155,7 +177,7 @@ describe("duplication", () => {
     const source = new HandleTable();
     for (let count = 0; count < 6; count++) create(source, count, count % 2 === 0 ? HANDLE_INHERIT : 0);
     const target = new HandleTable();
-    expect(ExDupHandleTable(source, target, (entry) => entry.attributes === HANDLE_INHERIT)).toBe(true);
+    expect(ExDupHandleTable(kernel, source, target, (entry) => entry.attributes === HANDLE_INHERIT)).toBe(0);
     const copied: [number, number | undefined][] = [];
     ExEnumHandleTable(target, (handle, entry) => {
       copied.push([handle, entry.object?.id]);
@@ -175,6 +197,7 @@ describe("duplication", () => {
     const limits = { handles: 2, threads: 0, processes: 0, poolBytes: 0, committedPages: 0 };
     const quota = new QuotaBlock(limits, null);
     const target = new HandleTable({ quota });
-    expect([ExDupHandleTable(source, target, () => true), target.count, quota.usage.handles]).toEqual([false, 0, 0]);
+    const status = ExDupHandleTable(kernel, source, target, () => true);
+    expect([status, target.count, quota.usage.handles]).toEqual([STATUS_QUOTA_EXCEEDED, 0, 0]);
   });
 });
