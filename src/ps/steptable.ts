@@ -17,6 +17,7 @@ export interface StepEntry {
   readonly skips?: readonly string[];
 }
 
+/** @public for the tools that measure coverage and write the documentation */
 export const STEPS = {
   PT1: {
     routine: "PspTerminateProcess",
@@ -252,6 +253,14 @@ export const STEPS = {
   DT4: { routine: "PspDeleteThread", meaning: "go on if the thread got a process; here each has one from birth" },
   DT5: { routine: "PspDeleteThread", meaning: "leave the process's list of threads", skips: ["never-listed"] },
   DT6: { routine: "PspDeleteThread", meaning: "drop the process" },
+} as const;
+
+/**
+ * What no run can reach, and why.
+ * @public for `tools/step-coverage.mjs`
+ */
+export const UNREACHABLE_STEPS = {
+  "E13~being-deleted": "a thread whose object goes away has been signaled, or was never in the list",
 } as const;
 
 export type StepId = keyof typeof STEPS;
