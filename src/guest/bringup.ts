@@ -20,6 +20,7 @@ import { MmCreatePeb } from "../mm/teb.ts";
 import { UserMemory } from "../mm/usermemory.ts";
 import { MmAllocateVirtualMemory } from "../mm/virtual.ts";
 import { ObDereferenceObject } from "../ob/reference.ts";
+import type { Job } from "../ps/job.ts";
 import type { EProcess } from "../ps/objects.ts";
 import { PspCreateProcess } from "../ps/process.ts";
 import { type CreatedThread, PspCreateThread, type ThreadCreation } from "../ps/thread.ts";
@@ -41,6 +42,8 @@ export interface ProcessPlan {
   readonly library: Library;
   readonly section: SectionObject;
   readonly imagePath: string;
+  readonly breakaway: boolean;
+  readonly jobs: readonly Job[];
   /** Writes the parameters into the new process and answers their address. */
   readonly parameters: (k: Kernel, process: EProcess) => Blocking<NtResult<number>>;
 }
@@ -57,6 +60,8 @@ export function* createUserProcess(k: Kernel, guest: X86Guest, plan: ProcessPlan
     section: plan.section,
     inheritHandles: plan.inheritHandles,
     userMemory: true,
+    breakaway: plan.breakaway,
+    jobs: plan.jobs,
   });
   if (!created.ok) return created;
   const process = created.value;

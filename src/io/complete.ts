@@ -16,7 +16,9 @@ import { assert } from "../rtl/assert.ts";
 import { isLinked, removeEntry } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { IoSetIoCompletion } from "./completionport.ts";
+import { countRequest } from "./counters.ts";
 import { type Irp, TAG_IRP } from "./irp.ts";
+import { IoProcess } from "./process.ts";
 
 /**
  * Completes a pending request, whose status and information were set. The caller must not touch it afterwards.
@@ -47,6 +49,8 @@ export function IoCompleteRequest(k: Kernel, irp: Irp, status: NtStatus, informa
 /** Finishes a request in its thread's context: results, then signals, then references. */
 export function* IopCompleteRequest(k: Kernel, irp: Irp): Blocking<void> {
   beginFinish(irp);
+  const process = irp.thread?.process;
+  if (process instanceof IoProcess) countRequest(process.ioCounters, irp.major, irp.information);
   if (irp.writeBack !== null) irp.writeBack(k, irp);
   // A request that failed at once says so by its status alone.
   if (irp.pendingReturned || !NT_ERROR(irp.status)) announce(k, irp);

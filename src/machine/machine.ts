@@ -260,6 +260,8 @@ function* startProgram(
   const created = yield* createUserProcess(k, guest, {
     parent: null,
     inheritHandles: false,
+    breakaway: false,
+    jobs: [],
     library,
     section: section.value,
     imagePath,

@@ -3,6 +3,7 @@ import type { NtService } from "../nt/table.ts";
 import { completionServices } from "../nt/services/completion.ts";
 import { fileServices } from "../nt/services/file.ts";
 import { fileLockServices } from "../nt/services/filelock.ts";
+import { jobServices } from "../nt/services/job.ts";
 import { memoryServices } from "../nt/services/memory.ts";
 import { namespaceServices } from "../nt/services/namespace.ts";
 import { objectServices } from "../nt/services/object.ts";
@@ -37,6 +38,7 @@ export function allServices(guest: () => X86Guest): readonly NtService[] {
     ...privilegeServices,
     ...namespaceServices,
     ...completionServices,
+    ...jobServices,
     ...fileLockServices,
     ...x86Services(guest),
     ...createProcessServices(guest),

@@ -13,14 +13,20 @@ import type { AddressSpace } from "./space.ts";
 import type { MmProcess } from "./process.ts";
 
 /** Charges pages of a process.
- * @returns COMMITMENT_LIMIT: the machine has no more; PAGEFILE_QUOTA: the process may not have more
+ * @returns COMMITMENT_LIMIT: the machine has no more, or a job of the process; PAGEFILE_QUOTA: the process may not have
+ *   more
  */
 export function chargeCommit(k: Kernel, process: MmProcess, space: AddressSpace, pages: number): NtStatus {
-  const { quotaBlock } = process;
+  const { quotaBlock, commitLimiter } = process;
   if (!chargeMachineCommit(k, pages)) return STATUS_COMMITMENT_LIMIT;
   if (quotaBlock !== null && !chargeQuota(quotaBlock, "committedPages", pages)) {
     returnMachineCommit(k, pages);
     return STATUS_PAGEFILE_QUOTA;
+  }
+  if (commitLimiter !== null && !commitLimiter.charge(k, process, pages)) {
+    if (quotaBlock !== null) returnQuota(quotaBlock, "committedPages", pages);
+    returnMachineCommit(k, pages);
+    return STATUS_COMMITMENT_LIMIT;
   }
   space.committedPages += pages;
   if (space.committedPages > space.peakCommittedPages) space.peakCommittedPages = space.committedPages;
@@ -31,6 +37,7 @@ export function returnCommit(k: Kernel, process: MmProcess, space: AddressSpace,
   assert(space.committedPages >= pages, "a process returns no more commit than it charged");
   space.committedPages -= pages;
   if (process.quotaBlock !== null) returnQuota(process.quotaBlock, "committedPages", pages);
+  process.commitLimiter?.release(process, pages);
   returnMachineCommit(k, pages);
 }
 

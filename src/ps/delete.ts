@@ -26,7 +26,7 @@ import type { Blocking } from "../sim/blocking.ts";
 import { emit } from "../sim/record.ts";
 import { PspExitProcess } from "./exitprocess.ts";
 import { hasProcessFlag, PspClearCrossThreadFlag } from "./flags.ts";
-import { PspRemoveProcessFromJob } from "./job.ts";
+import { PspRemoveProcessFromJob } from "./jobmembers.ts";
 import { EProcess, EThread } from "./objects.ts";
 import { skip, step } from "./steps.ts";
 

@@ -38,7 +38,7 @@ import { PsGetCurrentThread } from "./current.ts";
 import { breakIfCritical, notifyDebugger, notifyTerminationPorts, rundownWin32 } from "./exitobservers.ts";
 import { PspExitProcess } from "./exitprocess.ts";
 import { PspSetProcessFlag } from "./flags.ts";
-import { PspExitProcessFromJob } from "./job.ts";
+import { PspExitProcessFromJob } from "./jobmembers.ts";
 import { PspRunCreateThreadNotifyRoutines } from "./notify.ts";
 import type { EProcess, EThread } from "./objects.ts";
 import { skip, step } from "./steps.ts";
@@ -260,7 +260,7 @@ function* endProcess(k: Kernel, thread: EThread, process: EProcess): Blocking<vo
     step(k, "E39");
   } else skip(k, "E39", "no-section");
   if (process.job !== null) {
-    yield* PspExitProcessFromJob(k, process.job, process);
+    yield* PspExitProcessFromJob(k, process);
     step(k, "E40");
   } else skip(k, "E40", "no-job");
 }

@@ -6,7 +6,7 @@ import { ObDereferenceObject } from "../ob/reference.ts";
 import { PopCleanupPowerState, releaseTimerResolution } from "../po/power.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { hasProcessFlag, PspSetProcessFlag } from "./flags.ts";
-import { PspSendExitMessage } from "./job.ts";
+import { reportExit } from "./jobmessage.ts";
 import { PspRunCreateProcessNotifyRoutines } from "./notify.ts";
 import type { EProcess } from "./objects.ts";
 import { skip, step } from "./steps.ts";
@@ -48,7 +48,7 @@ export function* PspExitProcess(
     step(k, "X5");
   } else skip(k, "X5", "none-set");
   if (process.job !== null) {
-    PspSendExitMessage(k, process.job, process);
+    reportExit(k, process);
     step(k, "X6");
   } else skip(k, "X6", "no-job");
 }

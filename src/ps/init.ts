@@ -1,5 +1,6 @@
 /** Phase 0 of the process manager: object types, the System process, and the calls that earlier layers make upwards. */
-import { PROCESS_ALL_ACCESS, SYNCHRONIZE, THREAD_ALL_ACCESS } from "../abi/ps.ts";
+import { JOB_OBJECT_ALL_ACCESS } from "../abi/job.ts";
+import { PROCESS_ALL_ACCESS, THREAD_ALL_ACCESS } from "../abi/ps.ts";
 import { CallbackSlots } from "../ex/callback.ts";
 import { HandleTable } from "../ex/handle.ts";
 import { ExQueueWorkItem, ExWorkItem, WorkQueueType } from "../ex/work.ts";
@@ -16,7 +17,9 @@ import { emit } from "../sim/record.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import { PspDeleteProcess, PspDeleteThread } from "./delete.ts";
 import { KiDispatchException } from "./exception.ts";
-import { Job } from "./job.ts";
+import type { Job } from "./job.ts";
+import { PspCloseJob, PspDeleteJob } from "./jobkill.ts";
+import { PspJobTimeLimitsWork } from "./jobtimelimits.ts";
 import { EProcess, EThread } from "./objects.ts";
 import { PspReapRoutine } from "./reaper.ts";
 import type { PsState } from "./state.ts";
@@ -29,7 +32,7 @@ const PROCESS_GENERIC = {
   all: PROCESS_ALL_ACCESS,
 };
 const THREAD_GENERIC = { read: 0x20048, write: 0x20037, execute: 0x120800, all: THREAD_ALL_ACCESS };
-const JOB_GENERIC = { read: 0x20004, write: 0x2000b, execute: SYNCHRONIZE, all: 0x1f001f };
+const JOB_GENERIC = { read: 0x20004, write: 0x2000b, execute: 0x120000, all: JOB_OBJECT_ALL_ACCESS };
 
 /** Makes the process manager's state; the object manager must be there. */
 export function createPsState(k: Kernel): PsState {
@@ -57,11 +60,15 @@ export function createPsState(k: Kernel): PsState {
     }),
     jobType: ObCreateObjectType<Job>(k, {
       name: "Job",
-      validAccess: 0x1f001f,
+      validAccess: JOB_OBJECT_ALL_ACCESS,
       genericMapping: JOB_GENERIC,
       poolBytes: 0x180,
+      closeProcedure: PspCloseJob,
+      deleteProcedure: PspDeleteJob,
       defaultObject: (job) => job,
     }),
+    lastJobNumber: 0,
+    jobTime: { jobs: new Set(), timer: null, item: new ExWorkItem(PspJobTimeLimitsWork), working: false },
     initialSystemProcess: null,
     systemToken: null,
     idleProcess: null,

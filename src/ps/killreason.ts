@@ -14,6 +14,8 @@ export interface KillReason {
   readonly route: DeathRoute;
   /** The system service or routine that asked. */
   readonly via: string;
+  /** Number of the job that ends its members. */
+  readonly job?: number;
 }
 
 /** Notes who decided the death and from where; the first decision is the one that counts. */
@@ -22,15 +24,15 @@ export function recordRequest(k: Kernel, thread: EThread, status: NtStatus, reas
   const killer = PsGetCurrentThread(k);
   const known = { pid: killer.threadsProcess.pid, tid: killer.tid };
   if (k.sim.record === null) {
-    thread.killRequest = { route: reason.route, killer: known, via: reason.via, from: 0, status };
+    thread.killRequest = { ...reasonAlone(reason), killer: known, from: 0, status };
     return;
   }
   const caller = callerOf(k, killer, reason);
   const returned = reason.route === "exited" && caller.outsideProgram === true;
   thread.killRequest = {
+    ...reasonAlone(reason),
     route: returned ? "returned" : reason.route,
     killer: known,
-    via: reason.via,
     from: caller.address,
     status,
     ...(caller.api === undefined ? {} : { api: caller.api }),
@@ -43,6 +45,11 @@ export function recordRequest(k: Kernel, thread: EThread, status: NtStatus, reas
     request: thread.killRequest,
     waiting: describeWaits(thread),
   });
+}
+
+/** Without whatever else the options of a call say. */
+function reasonAlone({ route, via, job }: KillReason): KillReason {
+  return job === undefined ? { route, via } : { route, via, job };
 }
 
 /** An unhandled exception comes from where it was raised, whoever ended the process because of it. */

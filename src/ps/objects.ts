@@ -6,11 +6,11 @@ import { type NtStatus, STATUS_PENDING, STATUS_SUCCESS } from "../abi/status.ts"
 import type { PoolBlock } from "../ex/pool.ts";
 import { ExPushLock } from "../ex/pushlock.ts";
 import { ExRundown } from "../ex/rundown.ts";
+import { IoProcess } from "../io/process.ts";
 import { IoThread } from "../io/thread.ts";
 import type { KApc } from "../ke/objects.ts";
 import type { LpcPort, LpcThreadState } from "../lpc/port.ts";
 import { newLpcThreadState } from "../lpc/port.ts";
-import { MmProcess } from "../mm/process.ts";
 import { ListEntry, listHead } from "../rtl/list.ts";
 import type { KillRequest } from "../sim/record.ts";
 import type { ImpersonationInfo, Token } from "../se/token.ts";
@@ -29,7 +29,7 @@ export interface TerminationPort {
   readonly next: TerminationPort | null;
 }
 
-export class EProcess extends MmProcess {
+export class EProcess extends IoProcess {
   // Interlocked.
   flags = 0;
 
@@ -56,7 +56,9 @@ export class EProcess extends MmProcess {
   exceptionPort: LpcPort | null = null;
   /** Null: not connected yet; "closed": never again. */
   securityPort: LpcPort | "closed" | null = null;
+  /** The innermost of its jobs, referenced. Set once, or to a job deeper inside. */
   job: Job | null = null;
+  /** `JOB_*` bits of `job.ts`. */
   jobStatus = 0;
   win32Process: object | null = null;
   auditImageName: PoolBlock | null = null;

@@ -10,7 +10,6 @@ import {
   NT_SUCCESS,
   STATUS_PROCESS_IS_TERMINATING,
   STATUS_QUOTA_EXCEEDED,
-  STATUS_SUCCESS,
   success,
 } from "../abi/status.ts";
 import { ExCreateHandle } from "../ex/handle.ts";
@@ -30,6 +29,8 @@ import type { Blocking } from "../sim/blocking.ts";
 import { newObjectId } from "../sim/identity.ts";
 import { emit } from "../sim/record.ts";
 import { PspSetProcessFlag } from "./flags.ts";
+import type { Job } from "./job.ts";
+import { PspInheritJobs } from "./jobbirth.ts";
 import { PspRunCreateProcessNotifyRoutines } from "./notify.ts";
 import { EProcess } from "./objects.ts";
 import type { DebugPortChoice } from "./state.ts";
@@ -48,12 +49,16 @@ export interface ProcessCreation {
   readonly userMemory: boolean;
   /** The debug object that the creator names; by default the parent's debugger debugs its children, too. */
   readonly debug?: DebugPortChoice | undefined;
+  /** Leaves the parent's job, if that allows it. */
+  readonly breakaway?: boolean;
+  /** Jobs to be born into besides the parent's; referenced by the caller. */
+  readonly jobs?: readonly Job[];
 }
 
 /**
  * Creates a process without any thread.
  * @returns the process with its creation reference; PROCESS_IS_TERMINATING if the parent is, INSUFFICIENT_RESOURCES,
- *   NO_MEMORY or QUOTA_EXCEEDED
+ *   NO_MEMORY or QUOTA_EXCEEDED, and as {@link PspInheritJobs}
  */
 export function* PspCreateProcess(k: Kernel, creation: ProcessCreation): Blocking<NtResult<EProcess>> {
   const affinity = k.ke.prcbs.length === 32 ? -1 : (1 << k.ke.prcbs.length) - 1;
@@ -113,7 +118,8 @@ function* furnishProcess(k: Kernel, process: EProcess, creation: ProcessCreation
   const id = ExCreateHandle(k, k.ps.cidTable, process, 0, 0);
   if (!id.ok) return id.status;
   process.pid = id.value;
-  return STATUS_SUCCESS;
+  const { breakaway = false, jobs = [] } = creation;
+  return PspInheritJobs(k, process, { parent, breakaway, jobs });
 }
 
 function inheritFromParent(k: Kernel, process: EProcess, creation: ProcessCreation): NtStatus {

@@ -15,6 +15,7 @@ import type { ListEntry } from "../rtl/list.ts";
 import type { Token } from "../se/token.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import type { NtStatus } from "../abi/status.ts";
+import type { JobTimeWatch } from "./jobtime.ts";
 import type { EProcess, EThread } from "./objects.ts";
 
 /** What a new process begins its debugging with. */
@@ -61,6 +62,9 @@ export interface PsState {
   readonly processType: ObjectType;
   readonly threadType: ObjectType;
   readonly jobType: ObjectType;
+  lastJobNumber: number;
+  /** Checks now and then whether time limits of jobs are used up. */
+  readonly jobTime: JobTimeWatch;
   /** `PsInitialSystemProcess`: home of the system threads. */
   initialSystemProcess: EProcess | null;
   /** The token of processes without a parent. */

@@ -49,6 +49,7 @@ import { emit } from "../sim/record.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import { PsExitSpecialApc } from "./exitapc.ts";
 import { hasCrossThreadFlag, hasProcessFlag, PspSetCrossThreadFlag } from "./flags.ts";
+import { reportNewProcess } from "./jobmessage.ts";
 import { PspRunCreateThreadNotifyRoutines } from "./notify.ts";
 import { type EProcess, EThread } from "./objects.ts";
 import { PspSystemThreadStartup, PspUserThreadStartup } from "./startup.ts";
@@ -184,6 +185,8 @@ function* linkThread(k: Kernel, process: EProcess, thread: EThread): Blocking<Nt
 /** Tells of the new thread, gives out its handle, and lets it run; a failure makes it die at once. */
 function* publishThread(k: Kernel, thread: EThread, creation: ThreadCreation): Blocking<NtResult<number>> {
   const process = thread.threadsProcess;
+  // A job hears of a process when there is somebody in it who can end.
+  if (process.job !== null) reportNewProcess(k, process);
   emit(k, {
     kind: "thread-created",
     time: thread.createTime,

@@ -25,9 +25,9 @@ const TIMES = 7;
 
 const FIELD = {
   ...{ tid: 0, startImage: 1, start: 2, exitStatus: 3, route: 4, killerPid: 5, killerTid: 6 },
-  ...{ requestStatus: 7, via: 8, api: 9, fromImage: 10, from: 11 },
+  ...{ requestStatus: 7, via: 8, api: 9, fromImage: 10, from: 11, job: 12 },
 } as const;
-const FIELDS = 12;
+const FIELDS = 13;
 
 const FIRST_ROWS = 64;
 
@@ -72,6 +72,7 @@ export class CertificateTable {
     this.set(row, FIELD.route, ROUTES.indexOf(request.route));
     this.set(row, FIELD.requestStatus, request.status);
     this.set(row, FIELD.via, this.wordNumber(request.via));
+    if (request.job !== undefined) this.set(row, FIELD.job, request.job);
     if (request.api !== undefined) this.set(row, FIELD.api, this.wordNumber(request.api));
     this.setPlace(row, FIELD.fromImage, FIELD.from, request.from, calledFrom);
     if (request.killer === null) return;
@@ -118,6 +119,7 @@ export class CertificateTable {
     return {
       route: ROUTES[this.get(row, FIELD.route)] ?? null,
       killer: killer.tid < 0 ? null : killer,
+      job: this.get(row, FIELD.job) < 0 ? null : this.get(row, FIELD.job),
       status: requested === null ? null : this.get(row, FIELD.requestStatus) >>> 0,
       requested:
         requested === null

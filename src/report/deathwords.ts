@@ -38,7 +38,7 @@ function causeWords(process: ReportProcess, thread: ReportThread, death: ReportD
     case "exception":
       return `ended by an unhandled exception${placeOf(death)}`;
     case "job":
-      return `killed with its job${killer}${reasonWords(death)}`;
+      return `${jobWords(death)}${killer}${reasonWords(death)}`;
     case "debugger":
       return `killed because its debugger let go of it${killer}${reasonWords(death)}`;
     case "shutdown":
@@ -48,6 +48,12 @@ function causeWords(process: ReportProcess, thread: ReportThread, death: ReportD
     default:
       return itself ? `ended itself: ${calledFrom(death)}` : `killed${killer || " by the kernel"}${how}`;
   }
+}
+
+/** A job ends its members when somebody says so, or when nobody has a handle to it any more. */
+function jobWords(death: ReportDeath): string {
+  const job = death.job === null ? "its job" : `job ${death.job}`;
+  return death.requested?.via === "PspCloseJob" ? `killed because ${job} was closed` : `killed with ${job}`;
 }
 
 function killerWords(process: ReportProcess, death: ReportDeath): string {

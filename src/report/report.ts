@@ -25,6 +25,8 @@ export interface ReportDeath {
   /** Null for a thread that went away without anybody asking: its creation failed. */
   readonly route: DeathRoute | null;
   readonly killer: { readonly pid: number; readonly tid: number } | null;
+  /** The job that ended its members; null if none did. */
+  readonly job: number | null;
   /** The status that was asked for; the thread's own exit status may differ. */
   readonly status: number | null;
   readonly requested: ReportRequest | null;
@@ -61,7 +63,7 @@ export interface ReportProcess {
   readonly exitTime: number | null;
   readonly signaled: number | null;
   readonly deleted: number | null;
-  /** Id of the job it was assigned to. */
+  /** The innermost job that it was a member of. Jobs are numbered in the order in which they were made. */
   readonly job: number | null;
   /** The thread that exited last, whose exit ended the process. */
   readonly lastThread: number | null;

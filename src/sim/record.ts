@@ -30,6 +30,8 @@ export interface KillRequest {
   readonly status: number;
   /** The library routine that the program itself called (`ExitProcess`), if the stack shows it; `from` is then its caller. */
   readonly api?: string;
+  /** Number of the job that ended its members. */
+  readonly job?: number;
 }
 
 /** What a thread was blocked on when its death was decided. */

@@ -14,7 +14,8 @@ import { ObDereferenceObject } from "../../ob/reference.ts";
 import type { ClientId } from "../../ps/objects.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import type { Script, ScriptProgram } from "./context.ts";
-import { createProcess, type ScriptChild, service } from "./services.ts";
+import { service } from "./service.ts";
+import { createProcess, type ScriptChild } from "./services.ts";
 
 /** How a process that is debugged from its first instruction is made. */
 export interface DebuggedProcessOptions {

@@ -3,7 +3,7 @@
  * the same entry into the kernel as a trap of the processor does, to the same typed routine.
  */
 import { KernelMode, WaitAll, WaitAny } from "../../abi/ke.ts";
-import { EVENT_ALL_ACCESS, MUTANT_ALL_ACCESS, OBJ_OPENIF, SEMAPHORE_ALL_ACCESS } from "../../abi/ob.ts";
+import { EVENT_ALL_ACCESS, MUTANT_ALL_ACCESS, SEMAPHORE_ALL_ACCESS } from "../../abi/ob.ts";
 import { PROCESS_ALL_ACCESS, THREAD_ALL_ACCESS } from "../../abi/ps.ts";
 import { failure, type NtResult, type NtStatus, ntStatus, STATUS_SUCCESS, success } from "../../abi/status.ts";
 import { KeGetPreviousMode } from "../../ke/current.ts";
@@ -14,7 +14,6 @@ import { NtClose } from "../../ob/close.ts";
 import { NtCreateEvent, NtResetEvent, NtSetEvent } from "../../ob/exobjects/event.ts";
 import { type MutantInformation, NtCreateMutant, NtQueryMutant, NtReleaseMutant } from "../../ob/exobjects/mutant.ts";
 import { NtCreateSemaphore, NtReleaseSemaphore } from "../../ob/exobjects/semaphore.ts";
-import type { InsertedObject } from "../../ob/insert.ts";
 import { ObInsertObject } from "../../ob/insert.ts";
 import { ObReferenceObjectByHandle } from "../../ob/handle.ts";
 import { ObDereferenceObject, ObReferenceObject } from "../../ob/reference.ts";
@@ -41,29 +40,9 @@ import {
 } from "../../ps/threadservices.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import { emit } from "../../sim/record.ts";
-import { type Script, type ScriptApc, ScriptContext, type ScriptProgram, type ScriptRequest } from "./context.ts";
-
-/** Makes a service of a routine. */
-export function service<A extends readonly unknown[], R>(
-  name: string,
-  routine: (k: Kernel, ...args: A) => R | Blocking<R>,
-): (...args: A) => Script<R> {
-  return function* (...args: A): Script<R> {
-    const request: ScriptRequest<R> = { name, call: (k) => routine(k, ...args) };
-    return (yield request) as R;
-  };
-}
-
-/** The handle of a creation, when nothing else of it is of interest. */
-function handleOf(created: NtResult<InsertedObject>): NtResult<number> {
-  return created.ok ? success(created.value.handle) : created;
-}
-
-const UNNAMED = { rootDirectory: 0, name: null, attributes: 0 };
-
-function openNamed(name: string | null): { rootDirectory: number; name: string | null; attributes: number } {
-  return name === null ? UNNAMED : { rootDirectory: 0, name: `\\BaseNamedObjects\\${name}`, attributes: OBJ_OPENIF };
-}
+import { type Script, type ScriptApc, ScriptContext, type ScriptProgram } from "./context.ts";
+import { jobServices, type ScriptJobServices } from "./jobs.ts";
+import { handleOf, openNamed, service, UNNAMED } from "./service.ts";
 
 function* createEvent(k: Kernel, type: EventType, name: string | null = null): Blocking<NtResult<number>> {
   return handleOf(yield* NtCreateEvent(k, EVENT_ALL_ACCESS, openNamed(name), type, false));
@@ -156,16 +135,21 @@ function endOfScript(k: Kernel, status: NtStatus): Blocking<NtStatus> {
   return PspTerminateThreadByPointer(k, PsGetCurrentThread(k), status, reason);
 }
 
+/** How a new process starts. */
+export interface ScriptProcessOptions {
+  readonly suspended?: boolean;
+  readonly inheritHandles?: boolean;
+  readonly debug?: DebugPortChoice | undefined;
+  /** Leaves the job of its parent, if that allows it. */
+  readonly breakaway?: boolean;
+}
+
 /** Creates a process and, unless it is to have no program, its first thread; the caller gets a handle to each. */
 export function* createProcess(
   k: Kernel,
   name: string,
   program: ScriptProgram | null,
-  options: {
-    readonly suspended?: boolean;
-    readonly inheritHandles?: boolean;
-    readonly debug?: DebugPortChoice | undefined;
-  } = {},
+  options: ScriptProcessOptions = {},
 ): Blocking<NtResult<ScriptChild & { readonly thread: number }>> {
   const created = yield* createScriptProcess(k, name, { parent: PsGetCurrentProcess(k), ...options });
   if (!created.ok) return created;
@@ -197,6 +181,7 @@ export function createScriptProcess(
     readonly parent: EProcess | null;
     readonly inheritHandles?: boolean;
     readonly debug?: DebugPortChoice | undefined;
+    readonly breakaway?: boolean;
   },
 ): Blocking<NtResult<EProcess>> {
   return PspCreateProcess(k, {
@@ -205,6 +190,7 @@ export function createScriptProcess(
     imagePath: name,
     section: null,
     inheritHandles: options.inheritHandles ?? false,
+    breakaway: options.breakaway ?? false,
     userMemory: true,
     debug: options.debug,
   });
@@ -245,7 +231,7 @@ function* queryProcess(k: Kernel, handle: number): Blocking<NtResult<ScriptInfor
 }
 
 /** The system services as scripts see them. Handles are numbers, times are 100 ns from now, null means for ever. */
-export interface ScriptServices {
+export interface ScriptServices extends ScriptJobServices {
   readonly NtClose: (handle: number) => Script<NtStatus>;
   readonly NtCreateEvent: (type: EventType, name?: string | null) => Script<NtResult<number>>;
   readonly NtSetEvent: (handle: number) => Script<NtResult<number>>;
@@ -285,10 +271,7 @@ export interface ScriptServices {
   readonly NtCreateProcess: (
     name: string,
     program: ScriptProgram | null,
-    options?: {
-      readonly suspended?: boolean;
-      readonly inheritHandles?: boolean;
-    },
+    options?: ScriptProcessOptions,
   ) => Script<
     NtResult<
       ScriptChild & {
@@ -305,6 +288,7 @@ export interface ScriptServices {
 
 /** The services, by their names; what has no NT name is a convenience over several. */
 export const nt: ScriptServices = {
+  ...jobServices,
   NtClose: service("NtClose", NtClose),
   NtCreateEvent: service("NtCreateEvent", createEvent),
   NtSetEvent: service("NtSetEvent", NtSetEvent),

@@ -1,6 +1,7 @@
 /** `NtCreateUserProcess`: a process, its image and parameters, and its first thread in one call. */
 import { PAGE_EXECUTE, SEC_IMAGE } from "../../abi/mm.ts";
 import { PROCESS_PARAMETERS } from "../../abi/peb.ts";
+import { PROCESS_CREATE_FLAGS_BREAKAWAY } from "../../abi/job.ts";
 import { PROCESS_CREATE_PROCESS } from "../../abi/ps.ts";
 import {
   failure,
@@ -24,6 +25,7 @@ import { encodeImageInformation } from "../../nt/services/section.ts";
 import type { NtService, ServiceArguments } from "../../nt/table.ts";
 import { ObInsertObject } from "../../ob/insert.ts";
 import { ObDereferenceObject, ObReferenceObject } from "../../ob/reference.ts";
+import type { Job } from "../../ps/job.ts";
 import type { EProcess } from "../../ps/objects.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import { createInitialThread, createUserProcess, writeParameters } from "../bringup.ts";
@@ -36,6 +38,7 @@ import {
   readAttributeList,
   writeAttributeResults,
 } from "./attributes.ts";
+import { dereferenceJobs, readJobList, referenceJobs } from "./joblist.ts";
 import type { X86Guest } from "./threads.ts";
 
 const PROCESS_CREATE_FLAGS_INHERIT_HANDLES = 0x4;
@@ -50,6 +53,9 @@ interface Request {
   readonly processAccess: number;
   readonly threadAccess: number;
   readonly inheritHandles: boolean;
+  readonly breakaway: boolean;
+  /** Handles. */
+  readonly jobs: readonly number[];
   readonly suspended: boolean;
   readonly parameters: ProcessParameters;
   readonly imageName: string;
@@ -89,6 +95,8 @@ function readRequest(user: UserMemory, a: ServiceArguments): NtResult<Request> {
   user.writeU32(threadOut, user.readU32(threadOut));
   const list = readAttributeList(user, listPointer);
   if (!list.ok) return list;
+  const jobs = readJobList(user, list.value);
+  if (!jobs.ok) return jobs;
   if (parametersPointer === 0) return failure(STATUS_INVALID_PARAMETER);
   const parameters = readParameters(user, parametersPointer);
   const image = findAttribute(list.value, PsAttribute.ImageName);
@@ -100,6 +108,8 @@ function readRequest(user: UserMemory, a: ServiceArguments): NtResult<Request> {
     processAccess,
     threadAccess,
     inheritHandles: (processFlags & PROCESS_CREATE_FLAGS_INHERIT_HANDLES) !== 0,
+    breakaway: (processFlags & PROCESS_CREATE_FLAGS_BREAKAWAY) !== 0,
+    jobs: jobs.value,
     suspended: (threadFlags & THREAD_CREATE_FLAGS_CREATE_SUSPENDED) !== 0,
     parameters,
     imageName: imageName.replace(/\0+$/, ""),
@@ -148,7 +158,7 @@ function* createProcess(k: Kernel, guest: X86Guest, request: Request): Blocking<
   const image = yield* openImage(k, request.imageName);
   if (!image.ok) return image.status;
   const parent = takeParent(k, request.attributes);
-  const created = parent.ok ? yield* fillProcess(k, guest, request, image.value, parent.value) : parent;
+  const created = parent.ok ? yield* createInJobs(k, guest, request, image.value, parent.value) : parent;
   if (parent.ok) yield* ObDereferenceObject(k, parent.value);
   yield* ObDereferenceObject(k, image.value.section);
   return created.ok ? STATUS_SUCCESS : created.status;
@@ -163,17 +173,34 @@ function takeParent(k: Kernel, attributes: readonly PsAttributeEntry[]): NtResul
   return success(own);
 }
 
-/** Creates process and thread, and gives their handles to the caller. */
-function* fillProcess(
+/** Holds the jobs of the list for as long as the process is being made. */
+function* createInJobs(
   k: Kernel,
   guest: X86Guest,
   request: Request,
   image: OpenedImage,
   parent: EProcess,
 ): Blocking<NtResult<EProcess>> {
+  const jobs = yield* referenceJobs(k, request.jobs);
+  if (!jobs.ok) return jobs;
+  const created = yield* fillProcess(k, guest, request, image, { parent, jobs: jobs.value });
+  yield* dereferenceJobs(k, jobs.value);
+  return created;
+}
+
+/** Creates process and thread, and gives their handles to the caller. */
+function* fillProcess(
+  k: Kernel,
+  guest: X86Guest,
+  request: Request,
+  image: OpenedImage,
+  { parent, jobs }: { readonly parent: EProcess; readonly jobs: readonly Job[] },
+): Blocking<NtResult<EProcess>> {
   const created = yield* createUserProcess(k, guest, {
     parent,
     inheritHandles: request.inheritHandles,
+    breakaway: request.breakaway,
+    jobs,
     library: image.library,
     section: image.section,
     imagePath: request.parameters.imagePath,

@@ -19,6 +19,7 @@ import { BOOT_SYSTEM_TIME } from "../../ke/time.ts";
 import type { Kernel } from "../../kernel.ts";
 import { listOwners } from "../../rtl/list.ts";
 import { hasProcessFlag, PspClearProcessFlag, PspSetProcessFlag } from "../../ps/flags.ts";
+import { jobAffinity, jobPriorityClass } from "../../ps/joblimits.ts";
 import type { EProcess } from "../../ps/objects.ts";
 import { Privilege, SeSinglePrivilegeCheck } from "../../se/privilege.ts";
 import type { Blocking } from "../../sim/blocking.ts";
@@ -26,6 +27,7 @@ import { answerQuery, capture, Encoder, type QueryResult, word } from "../captur
 import { notImplemented } from "../state.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
 import { onProcess } from "./memory.ts";
+import { encodeIoCounters } from "./iocounters.ts";
 import { encodeImageInformation } from "./section.ts";
 
 /** `PROCESSINFOCLASS`, as far as it is answered. */
@@ -38,7 +40,7 @@ interface ProcessQuery {
 
 const QUERIES: ReadonlyMap<number, ProcessQuery> = new Map<number, ProcessQuery>([
   [0, { name: "ProcessBasicInformation", bytes: 24, answer: basic }],
-  [2, { name: "ProcessIoCounters", bytes: 48, answer: () => success(new Uint8Array(48)) }],
+  [2, { name: "ProcessIoCounters", bytes: 48, answer: ioCounters }],
   [3, { name: "ProcessVmCounters", bytes: 44, answer: vmCounters }],
   [4, { name: "ProcessTimes", bytes: 32, answer: times }],
   [7, { name: "ProcessDebugPort", bytes: 4, answer: (_k, p) => word(p.debugPort === null ? 0 : 0xffffffff) }],
@@ -61,6 +63,12 @@ const QUERIES: ReadonlyMap<number, ProcessQuery> = new Map<number, ProcessQuery>
 function basic(_k: Kernel, p: EProcess): QueryResult {
   const out = new Encoder(24).u32(0, p.exitStatus).u32(4, p.peb).u32(8, p.affinity).u32(12, p.basePriority);
   return success(out.u32(16, p.pid).u32(20, p.parentPid).bytes);
+}
+
+function ioCounters(_k: Kernel, p: EProcess): QueryResult {
+  const out = new Encoder(48);
+  encodeIoCounters(out, 0, p.ioCounters);
+  return success(out.bytes);
 }
 
 function vmCounters(_k: Kernel, p: EProcess): QueryResult {
@@ -141,12 +149,14 @@ function setHardErrorMode(_k: Kernel, p: EProcess, value: number): NtStatus {
 }
 
 function setPriorityClass(_k: Kernel, p: EProcess, value: number): NtStatus {
-  p.priorityClass = (value >>> 8) & 0xff;
+  // A job that dictates the class has its way, and the caller is not told.
+  p.priorityClass = jobPriorityClass(p) ?? (value >>> 8) & 0xff;
   return STATUS_SUCCESS;
 }
 
 function setAffinity(_k: Kernel, p: EProcess, value: number): NtStatus {
   if (p.exitTime !== 0) return STATUS_PROCESS_IS_TERMINATING;
+  if (jobAffinity(p) !== null) return STATUS_SUCCESS;
   p.affinity = value & p.affinity || p.affinity;
   return STATUS_SUCCESS;
 }
