@@ -15,6 +15,11 @@ export function KeQueryInterruptTime(k: Kernel): number {
   return Math.floor(k.ke.prcb.clock / 100);
 }
 
+/** The system time at which so many 100 ns had passed since boot. */
+export function systemTimeOf(interruptTime: number): bigint {
+  return BOOT_SYSTEM_TIME + BigInt(Math.floor(interruptTime));
+}
+
 /** 100 ns since 1601. */
 export function KeQuerySystemTime(k: Kernel): bigint {
   return BOOT_SYSTEM_TIME + BigInt(KeQueryInterruptTime(k));

@@ -3,16 +3,16 @@
  * more.
  */
 import type { Kernel } from "../kernel.ts";
-import { freeLpcMessage, type LpcThreadState } from "./port.ts";
+import { LpcpFreeToPortZone } from "./message.ts";
+import { endCall } from "./reply.ts";
+import type { LpcThread } from "./thread.ts";
 
 /**
- * Frees a reply that came for the dying thread and refuses its further requests. A plain function, so no lock is held
- * and none can be released twice (D16).
+ * Leaves the reply chain, frees a reply that came for the dying thread and refuses its further requests. A plain
+ * function, so no lock is held and none can be released twice (D16).
  */
-export function LpcExitThread(k: Kernel, lpc: LpcThreadState): void {
-  lpc.exitCalled = true;
-  lpc.replyMessageId = 0;
-  const reply = lpc.replyMessage;
-  lpc.replyMessage = null;
-  if (reply !== null) freeLpcMessage(k, reply);
+export function LpcExitThread(k: Kernel, thread: LpcThread): void {
+  thread.lpc.exitCalled = true;
+  const reply = endCall(thread);
+  if (reply !== null) LpcpFreeToPortZone(k, reply);
 }

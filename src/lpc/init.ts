@@ -1,26 +1,39 @@
-/** The port object type. A port owns the messages in its queue: they are freed with it. */
+/** The port object types. A port owns the messages in its queue: they are freed with it. */
 import { PORT_ALL_ACCESS } from "../abi/ps.ts";
+import { PORT_CONNECT } from "../abi/lpc.ts";
+import { READ_CONTROL } from "../abi/ob.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObCreateObjectType } from "../ob/create.ts";
-import type { ObjectType } from "../ob/type.ts";
-import type { Blocking } from "../sim/blocking.ts";
-import { freeLpcMessage, type LpcPort } from "./port.ts";
+import type { ObjectTypeInit } from "../ob/type.ts";
+import { assert } from "../rtl/assert.ts";
+import { LpcpClosePort, LpcpDeletePort } from "./close.ts";
+import type { LpcPort } from "./port.ts";
+import { createLpcState, type LpcState } from "./state.ts";
 
-const PORT_GENERIC = { read: 0x20001, write: 0x10001, execute: 0, all: PORT_ALL_ACCESS };
-
-export function createPortType(k: Kernel): ObjectType {
-  return ObCreateObjectType<LpcPort>(k, {
+/** Makes LPC's state; the object manager must be there. A wait for a port that is not waitable succeeds at once. */
+export function LpcInitSystem(k: Kernel): LpcState {
+  const common: ObjectTypeInit<LpcPort> = {
     name: "Port",
     validAccess: PORT_ALL_ACCESS,
-    genericMapping: PORT_GENERIC,
+    genericMapping: {
+      read: READ_CONTROL | PORT_CONNECT,
+      write: 0x10000 | PORT_CONNECT,
+      execute: 0,
+      all: PORT_ALL_ACCESS,
+    },
     poolBytes: 0xa0,
+    closeProcedure: LpcpClosePort,
     deleteProcedure: LpcpDeletePort,
-    defaultObject: (port) => port.semaphore,
+  };
+  const port = ObCreateObjectType<LpcPort>(k, common);
+  const waitable = ObCreateObjectType<LpcPort>(k, {
+    ...common,
+    name: "WaitablePort",
+    poolBytes: 0xb0,
+    defaultObject: ({ waitEvent }) => {
+      assert(waitEvent !== null, "a waitable port has an event");
+      return waitEvent;
+    },
   });
-}
-
-/** Frees the messages that nobody received. */
-// eslint-disable-next-line require-yield
-function* LpcpDeletePort(k: Kernel, port: LpcPort): Blocking<void> {
-  for (const message of port.messages.splice(0)) freeLpcMessage(k, message);
+  return createLpcState({ port, waitable });
 }

@@ -1,124 +1,110 @@
 /**
- * Ports and the messages that the kernel itself sends. A message is a value: the sender's buffer is never referenced
- * again, and every field is filled, so nothing of the kernel's memory reaches a server (D17).
+ * Ports. A server makes a connection port with a name; a connection has a communication port on either side. What a
+ * client sends queues at the connection port, what a server sends queues at the client's port.
+ *
+ * Invariants: a communication port refers to its connection port until its peer goes; peers know each other without a
+ * reference, and the one that is deleted first clears the other's pointer.
  */
-import {
-  type NtStatus,
-  STATUS_INVALID_PARAMETER,
-  STATUS_NO_MEMORY,
-  STATUS_PORT_DISCONNECTED,
-  STATUS_PORT_MESSAGE_TOO_LONG,
-  STATUS_SUCCESS,
-} from "../abi/status.ts";
-import { ExAllocatePoolWithTag, ExFreePoolWithTag, type PoolBlock } from "../ex/pool.ts";
-import type { KSemaphore } from "../ke/objects.ts";
-import { KeInitializeSemaphore, KeReleaseSemaphore } from "../ke/semaphore.ts";
+import { PORT_MAXIMUM_CONNECTION_INFORMATION, PORT_MAXIMUM_MESSAGE_LENGTH } from "../abi/lpc.ts";
+import { type NtResult, STATUS_OBJECT_TYPE_MISMATCH } from "../abi/status.ts";
+import { KeGetPreviousMode } from "../ke/current.ts";
+import { KeInitializeEvent } from "../ke/event.ts";
+import type { KEvent, KSemaphore } from "../ke/objects.ts";
+import { KeInitializeSemaphore } from "../ke/semaphore.ts";
 import type { Kernel } from "../kernel.ts";
+import { ObReferenceObjectByHandle } from "../ob/handle.ts";
+import type { ObProcess } from "../ob/process.ts";
 import { ObjectBody } from "../rtl/body.ts";
+import { type ListEntry, listHead } from "../rtl/list.ts";
 import { newObjectId } from "../sim/identity.ts";
+import type { LpcConnection } from "./connection.ts";
+import type { LpcpMessage } from "./message.ts";
+import type { LpcSecurity } from "./security.ts";
+import type { LpcThread } from "./thread.ts";
+import type { PortMapping } from "./view.ts";
 
-/** `LPC_*` message types. */
-const LpcMessageType = {
-  Request: 1,
-  Reply: 2,
-  Datagram: 3,
-  LostReply: 4,
-  PortClosed: 5,
-  ClientDied: 6,
-} as const;
+/** `LPCP_PORT_TYPE_MASK`. An unconnected port has no name: whoever has a handle talks to whoever else has one. */
+export type PortKind = "connection" | "unconnected" | "client" | "server";
 
-/** `PORT_MESSAGE` and its data; lengths in bytes as on i386. */
-export interface LpcMessage {
-  readonly type: number;
-  readonly totalLength: number;
-  readonly dataLength: number;
-  readonly dataInfoOffset: number;
-  readonly clientId: { readonly pid: number; readonly tid: number };
-  readonly messageId: number;
-  readonly clientViewSize: number;
-  /** CLIENT_DIED: when the client thread was created, 100 ns since boot. */
-  readonly createTime: number;
+/** Most messages in a queue; a semaphore counts them. */
+const MAXIMUM_MESSAGES = 0x7fffffff;
+
+interface PortInit {
+  readonly kind: PortKind;
+  readonly maxMessageLength: number;
+  readonly maxConnectionInfoLength: number;
+  readonly semaphore: KSemaphore;
+  readonly waitEvent: KEvent | null;
 }
 
-const TAG_LPC_MESSAGE = "LpcM";
-const HEADER_BYTES = 24;
-const CREATE_TIME_BYTES = 8;
-
-/** A queued message and the pool block that it is accounted to. */
-export interface QueuedLpcMessage {
-  readonly message: LpcMessage;
-  readonly block: PoolBlock;
-}
-
-/** A port; messages to a client port queue at its connection port. */
 export class LpcPort extends ObjectBody {
-  /** Null once the other side has gone. */
+  readonly kind: PortKind;
+  /** Most bytes of a message with its header. */
+  readonly maxMessageLength: number;
+  /** Most bytes of information in a connection request; longer information is cut off. */
+  readonly maxConnectionInfoLength: number;
+  /** Referenced, unless it is this port; null once the peer has gone. */
   connectionPort: LpcPort | null = null;
-  readonly messages: QueuedLpcMessage[] = [];
+  /** The other side, unreferenced; null before and after the connection. An unconnected port is its own. */
+  connectedPort: LpcPort | null = null;
+  /** Messages for this port, oldest first. */
+  readonly receiveHead: ListEntry<LpcpMessage> = listHead();
   /** Counts the queued messages. */
   readonly semaphore: KSemaphore;
+  /** What waiters for the port wait for; null for a port that cannot be waited for. */
+  readonly waitEvent: KEvent | null;
+  /** Threads that wait for a reply or a connection that only this port can bring. */
+  readonly replyChainHead: ListEntry<LpcThread> = listHead();
+  /** `LPCP_NAME_DELETED`: nobody can receive from this connection port any more. */
+  nameDeleted = false;
+  /** Of a server's port: what comes with each message of its client. */
+  portContext = 0;
+  /** Of a connection port: who may accept. Only compared. */
+  serverProcess: ObProcess | null = null;
+  /** Of a server's port: the client that waits for `NtCompleteConnectPort`. */
+  pendingConnection: LpcConnection | null = null;
+  /** Of a client's port: whom the server may impersonate. */
+  security: LpcSecurity | null = null;
+  /** Views that go with the port. */
+  readonly mappings: PortMapping[] = [];
 
-  constructor(id: number, semaphore: KSemaphore) {
+  constructor(id: number, init: PortInit) {
     super(id);
-    this.semaphore = semaphore;
+    this.kind = init.kind;
+    this.maxMessageLength = init.maxMessageLength;
+    this.maxConnectionInfoLength = init.maxConnectionInfoLength;
+    this.semaphore = init.semaphore;
+    this.waitEvent = init.waitEvent;
   }
 }
 
-/** A connection port, without a name yet. */
-export function newConnectionPort(k: Kernel): LpcPort {
-  const port = new LpcPort(newObjectId(k), KeInitializeSemaphore(k, 0, 0x7fffffff));
-  port.connectionPort = port;
+/** A port that is no object yet and belongs to no connection. */
+export function newPort(
+  k: Kernel,
+  kind: PortKind,
+  options: {
+    readonly maxMessageLength?: number;
+    readonly maxConnectionInfoLength?: number;
+    readonly waitable?: boolean;
+  } = {},
+): LpcPort {
+  const port = new LpcPort(newObjectId(k), {
+    kind,
+    maxMessageLength: options.maxMessageLength ?? PORT_MAXIMUM_MESSAGE_LENGTH,
+    maxConnectionInfoLength: options.maxConnectionInfoLength ?? PORT_MAXIMUM_CONNECTION_INFORMATION,
+    semaphore: KeInitializeSemaphore(k, 0, MAXIMUM_MESSAGES),
+    waitEvent: options.waitable === true ? KeInitializeEvent(k, "notification", false) : null,
+  });
+  if (kind === "connection" || kind === "unconnected") port.connectionPort = port;
+  if (kind === "unconnected") port.connectedPort = port;
   return port;
 }
 
-/** What LPC keeps for a thread. */
-export interface LpcThreadState {
-  exitCalled: boolean;
-  replyMessageId: number;
-  replyMessage: QueuedLpcMessage | null;
-}
-
-export function newLpcThreadState(): LpcThreadState {
-  return { exitCalled: false, replyMessageId: 0, replyMessage: null };
-}
-
-/** The notice that a client thread has died. */
-export function newClientDiedMessage(clientId: { pid: number; tid: number }, createTime: number): LpcMessage {
-  return {
-    type: LpcMessageType.ClientDied,
-    totalLength: HEADER_BYTES + CREATE_TIME_BYTES,
-    dataLength: CREATE_TIME_BYTES,
-    dataInfoOffset: 0,
-    clientId,
-    messageId: 0,
-    clientViewSize: 0,
-    createTime,
-  };
-}
-
-/**
- * Sends a message that expects no answer.
- * @returns INVALID_PARAMETER, PORT_MESSAGE_TOO_LONG, NO_MEMORY, PORT_DISCONNECTED or SUCCESS
- */
-export function LpcRequestPort(k: Kernel, port: LpcPort, message: LpcMessage): NtStatus {
-  if (message.type < LpcMessageType.Datagram || message.type > LpcMessageType.ClientDied)
-    return STATUS_INVALID_PARAMETER;
-  if (message.dataInfoOffset !== 0) return STATUS_INVALID_PARAMETER;
-  const tooLong = message.totalLength > k.lpc.maximumMessageBytes || message.totalLength <= message.dataLength;
-  if (tooLong) return STATUS_PORT_MESSAGE_TOO_LONG;
-  const block = ExAllocatePoolWithTag(k, message.totalLength, TAG_LPC_MESSAGE);
-  if (block === null) return STATUS_NO_MEMORY;
-  const queue = port.connectionPort;
-  if (queue === null) {
-    ExFreePoolWithTag(k, block, TAG_LPC_MESSAGE);
-    return STATUS_PORT_DISCONNECTED;
-  }
-  queue.messages.push({ message: { ...message, messageId: ++k.lpc.lastMessageId }, block });
-  KeReleaseSemaphore(k, queue.semaphore, 1, 1);
-  return STATUS_SUCCESS;
-}
-
-/** Frees a message that was taken from a queue. */
-export function freeLpcMessage(k: Kernel, queued: QueuedLpcMessage): void {
-  ExFreePoolWithTag(k, queued.block, TAG_LPC_MESSAGE);
+/** The port of a handle, waitable or not, referenced. @returns INVALID_HANDLE, OBJECT_TYPE_MISMATCH, ACCESS_DENIED */
+export function referencePort(k: Kernel, handle: number, access = 0): NtResult<LpcPort> {
+  const mode = KeGetPreviousMode(k);
+  const { portType, waitablePortType } = k.lpc;
+  const port = ObReferenceObjectByHandle<LpcPort>(k, handle, access, portType, mode);
+  if (port.ok || port.status !== STATUS_OBJECT_TYPE_MISMATCH) return port;
+  return ObReferenceObjectByHandle<LpcPort>(k, handle, access, waitablePortType, mode);
 }

@@ -4,6 +4,7 @@ import { completionServices } from "../nt/services/completion.ts";
 import { fileServices } from "../nt/services/file.ts";
 import { fileLockServices } from "../nt/services/filelock.ts";
 import { jobServices } from "../nt/services/job.ts";
+import { lpcServices } from "../nt/services/lpc.ts";
 import { memoryServices } from "../nt/services/memory.ts";
 import { namespaceServices } from "../nt/services/namespace.ts";
 import { objectServices } from "../nt/services/object.ts";
@@ -43,5 +44,6 @@ export function allServices(guest: () => X86Guest): readonly NtService[] {
     ...x86Services(guest),
     ...createProcessServices(guest),
     ...nlsServices(guest),
+    ...lpcServices,
   ];
 }

@@ -65,7 +65,7 @@ export function* PspExitThread(k: Kernel, exitStatus: NtStatus): Blocking<never>
 
   yield* releaseKernelResources(k, thread);
   yield* releaseTeb(k, thread);
-  LpcExitThread(k, thread.lpc);
+  LpcExitThread(k, thread);
   step(k, "E31");
   recordExit(k, thread, exitStatus);
   if (last) yield* endProcess(k, thread, process);

@@ -3,6 +3,7 @@
  * registered for its death, and win32k. In this order, before anything of the thread is released.
  */
 import { BugCheckCode } from "../abi/ke.ts";
+import { LpcMessageType } from "../abi/lpc.ts";
 import {
   CT_BREAK_ON_TERMINATION,
   CT_DEAD_THREAD,
@@ -18,9 +19,12 @@ import {
 } from "../abi/status.ts";
 import { ExFreePoolWithTag } from "../ex/pool.ts";
 import { KeBugCheckEx } from "../ke/bugcheck.ts";
+import { systemTimeOf } from "../ke/time.ts";
 import { KeDelayExecutionThread } from "../ke/wait.ts";
 import type { Kernel } from "../kernel.ts";
-import { type LpcPort, LpcRequestPort, newClientDiedMessage } from "../lpc/port.ts";
+import { newClientDiedMessage } from "../lpc/message.ts";
+import type { LpcPort } from "../lpc/port.ts";
+import { LpcRequestPort } from "../lpc/send.ts";
 import { ObDereferenceObject } from "../ob/reference.ts";
 import { assert } from "../rtl/assert.ts";
 import type { Blocking } from "../sim/blocking.ts";
@@ -103,9 +107,9 @@ export function* notifyTerminationPorts(k: Kernel, thread: EThread, exitStatus: 
  * @returns false if there never was memory for it
  */
 function* sendClientDied(k: Kernel, thread: EThread, port: LpcPort): Blocking<boolean> {
-  const clientId = { pid: thread.threadsProcess.pid, tid: thread.tid };
+  const notice = newClientDiedMessage(LpcMessageType.ClientDied, systemTimeOf(thread.createTime));
   for (let tries = 0; tries < MAXIMUM_NOTICE_TRIES; tries++) {
-    const status = LpcRequestPort(k, port, newClientDiedMessage(clientId, thread.createTime));
+    const status = LpcRequestPort(k, port, notice);
     if (status !== STATUS_NO_MEMORY && status !== STATUS_INSUFFICIENT_RESOURCES) return true;
     yield* KeDelayExecutionThread(k, { mode: 0, alertable: false, timeout100ns: SHORT_TIME_100NS });
   }

@@ -6,7 +6,7 @@ import { HandleTable } from "../ex/handle.ts";
 import { ExQueueWorkItem, ExWorkItem, WorkQueueType } from "../ex/work.ts";
 import { KGuardedMutex } from "../ke/gmutex.ts";
 import type { KThread } from "../ke/objects.ts";
-import { KeQueryInterruptTime } from "../ke/time.ts";
+import { KeQueryInterruptTime, systemTimeOf } from "../ke/time.ts";
 import type { ExceptionRecord } from "../ke/usermode.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObCreateObjectType } from "../ob/create.ts";
@@ -17,9 +17,11 @@ import { emit } from "../sim/record.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import { PspDeleteProcess, PspDeleteThread } from "./delete.ts";
 import { KiDispatchException } from "./exception.ts";
+import { PsImpersonateClient } from "./impersonation.ts";
 import type { Job } from "./job.ts";
 import { PspCloseJob, PspDeleteJob } from "./jobkill.ts";
 import { PspJobTimeLimitsWork } from "./jobtimelimits.ts";
+import { peekThread } from "./lookup.ts";
 import { EProcess, EThread } from "./objects.ts";
 import { PspReapRoutine } from "./reaper.ts";
 import type { PsState } from "./state.ts";
@@ -100,6 +102,9 @@ export function connectPs(k: Kernel): void {
   k.ex.upcalls.createSystemThread = startSystemThread;
   k.ex.upcalls.isImpersonating = (thread) => thread instanceof EThread && thread.impersonationInfo !== null;
   connectSecurity(k);
+  k.lpc.upcalls.lookupThread = (kernel, { pid, tid }) => peekThread(kernel, pid, tid);
+  k.lpc.upcalls.processCreateTime = (process) => (process instanceof EProcess ? systemTimeOf(process.createTime) : 0n);
+  k.lpc.upcalls.impersonate = (kernel, info) => PsImpersonateClient(kernel, PsGetCurrentThread(kernel), info);
 }
 
 /** A thread that exits never returns to user mode, so nothing is raised there (D20). */

@@ -20,6 +20,13 @@ export function PsLookupThreadByThreadId(k: Kernel, tid: number): NtResult<EThre
   return success(object);
 }
 
+/** The thread, without a reference: good until the caller suspends. Null if there is none in that process. */
+export function peekThread(k: Kernel, pid: number, tid: number): EThread | null {
+  const object = ExMapHandleToPointer(k.ps.cidTable, tid)?.object;
+  if (!(object instanceof EThread) || object.ethreadListEntry.flink === null) return null;
+  return object.threadsProcess.pid === pid ? object : null;
+}
+
 /** @returns the thread, referenced, or INVALID_CID, also if the thread is not one of the process */
 export function PsLookupProcessThreadByCid(k: Kernel, pid: number, tid: number): NtResult<EThread> {
   const object = ExMapHandleToPointer(k.ps.cidTable, tid)?.object;

@@ -7,10 +7,9 @@ import type { PoolBlock } from "../ex/pool.ts";
 import { ExPushLock } from "../ex/pushlock.ts";
 import { ExRundown } from "../ex/rundown.ts";
 import { IoProcess } from "../io/process.ts";
-import { IoThread } from "../io/thread.ts";
 import type { KApc } from "../ke/objects.ts";
-import type { LpcPort, LpcThreadState } from "../lpc/port.ts";
-import { newLpcThreadState } from "../lpc/port.ts";
+import type { LpcPort } from "../lpc/port.ts";
+import { LpcThread } from "../lpc/thread.ts";
 import { ListEntry, listHead } from "../rtl/list.ts";
 import type { KillRequest } from "../sim/record.ts";
 import type { ImpersonationInfo, Token } from "../se/token.ts";
@@ -70,7 +69,7 @@ export class EProcess extends IoProcess {
   priorityClass = 2;
 }
 
-export class EThread extends IoThread {
+export class EThread extends LpcThread {
   readonly threadsProcess: EProcess;
 
   // Interlocked, any thread.
@@ -93,7 +92,6 @@ export class EThread extends IoThread {
   kernelFreesStack = 0;
   name = "";
   impersonationInfo: ImpersonationInfo | null = null;
-  readonly lpc: LpcThreadState = newLpcThreadState();
   /** The kill's APC block: part of the thread, so that a kill never needs memory (D03). */
   exitApc: KApc | null = null;
   /** Who decided that this thread dies, first one wins; for its certificate. */

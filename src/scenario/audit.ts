@@ -67,6 +67,7 @@ function auditProcesses(k: Kernel): string[] {
   const { usage } = k.ex.machineQuota;
   if (usage.processes !== 1) found.push(`${usage.processes} processes are charged`);
   if (usage.threads !== threads) found.push(`${usage.threads} threads are charged, ${threads} belong to the machine`);
+  if (usage.poolBytes !== 0) found.push(`${usage.poolBytes} bytes of pool are charged`);
   if (usage.handles !== 0) found.push(`${usage.handles} handles are charged`);
   if (usage.committedPages !== 0) found.push(`${usage.committedPages} pages are charged`);
   if (k.ob.kernelHandleTable.count !== 0) found.push(`${k.ob.kernelHandleTable.count} kernel handles are open`);

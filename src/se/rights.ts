@@ -1,6 +1,7 @@
 /** `TOKEN_*`: the rights that a handle to a token may grant, and what the generic ones mean. */
 
 export const TOKEN_DUPLICATE = 0x002;
+export const TOKEN_IMPERSONATE = 0x004;
 export const TOKEN_QUERY = 0x008;
 export const TOKEN_QUERY_SOURCE = 0x010;
 export const TOKEN_ADJUST_PRIVILEGES = 0x020;

@@ -4,16 +4,11 @@
  * way, and nothing is left. The choices come from the seed, so a storm that fails is repeated by its number.
  */
 import { expect, test } from "vitest";
-import { KernelMode } from "../../src/abi/ke.ts";
-import { CURRENT_PROCESS_HANDLE, CURRENT_THREAD_HANDLE, PORT_ALL_ACCESS } from "../../src/abi/ps.ts";
-import { NT_SUCCESS } from "../../src/abi/status.ts";
+import { CURRENT_PROCESS_HANDLE, CURRENT_THREAD_HANDLE } from "../../src/abi/ps.ts";
 import type { Script } from "../../src/guest/script/context.ts";
+import { lpc } from "../../src/guest/script/lpc.ts";
 import { nt } from "../../src/guest/script/services.ts";
-import { newConnectionPort } from "../../src/lpc/port.ts";
-import { ObCreateObject } from "../../src/ob/create.ts";
-import { ObInsertObject } from "../../src/ob/insert.ts";
 import { PspShutdownProcessManager } from "../../src/ps/kill.ts";
-import { registerPort } from "../support/port.ts";
 import { play } from "../support/scene.ts";
 
 const STORMS = 60;
@@ -90,14 +85,8 @@ function* queueApc(world: World, handle: number): Script<void> {
 }
 
 function* registerForDeath(): Script<void> {
-  const port = yield* nt.call(function* (k) {
-    const made = newConnectionPort(k);
-    if (!NT_SUCCESS(ObCreateObject(k, k.lpc.portType, made))) return null;
-    const access = { desiredAccess: PORT_ALL_ACCESS, attributes: 0, mode: KernelMode } as const;
-    const inserted = yield* ObInsertObject(k, made, access);
-    return inserted.ok ? inserted.value.handle : null;
-  });
-  if (port !== null) yield* registerPort(port);
+  const port = yield* lpc.NtCreatePort(null);
+  if (port.ok) yield* lpc.NtRegisterThreadTerminatePort(port.value);
 }
 
 /** Fails every so-many-th allocation from now on, or none. */

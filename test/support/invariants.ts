@@ -7,7 +7,7 @@ import { ExMapHandleToPointer } from "../../src/ex/handle.ts";
 import type { Kernel } from "../../src/kernel.ts";
 import { headerOf } from "../../src/ob/header.ts";
 import { EProcess, EThread } from "../../src/ps/objects.ts";
-import { isListEmpty, listOwners } from "../../src/rtl/list.ts";
+import { isLinked, isListEmpty, listOwners } from "../../src/rtl/list.ts";
 import type { KernelEvent } from "../../src/sim/record.ts";
 
 /** Flags that are set once and stay. */
@@ -135,6 +135,10 @@ export class Watch {
     this.#require(isListEmpty(apcState.kernelList), `thread ${tid} is signaled with a kernel APC`);
     this.#require(isListEmpty(apcState.userList), `thread ${tid} is signaled with a user APC`);
     this.#require(thread.terminationPort === null, `thread ${tid} is signaled with a termination port`);
+    const { replyMessage, replyMessageId, replyChain, connection } = thread.lpc;
+    const waits = replyMessageId !== 0 || connection !== null || (replyChain !== null && isLinked(replyChain));
+    this.#require(!waits, `thread ${tid} is signaled and waits for a reply`);
+    this.#require(replyMessage === null, `thread ${tid} is signaled and has a reply`);
     this.#require(thread.rundownProtect.count === 0, `thread ${tid} is signaled while somebody works on it`);
     if (this.#lastThread.get(thread.threadsProcess.pid) === tid) {
       this.#require(thread.threadsProcess.signalState !== 0, `the last thread ${tid} is signaled before its process`);

@@ -21,10 +21,15 @@ const RECORDS = 0x7000;
 const LISTS = 0x7800;
 const REGIONS = 0x8000;
 const SCRATCH = 0x9000;
+const MESSAGES = 0x8400;
+const VIEWS = 0x8800;
+const REMOTE_VIEWS = 0x8a00;
 
 const SLOTS = 32;
 const NAME_BYTES = 0x180;
 const CONTEXT_SLOTS = 8;
+const MESSAGE_SLOTS = 16;
+const VIEW_SLOTS = 8;
 
 /** The word that the program replaces by the address of its process parameters. */
 export const PARAMETERS_ADDRESS = DATA + PARAMETERS_POINTER;
@@ -165,6 +170,7 @@ const CHOICES = {
   "9": ofType(9), // token
   i: ofType(10), // completion port
   j: ofType(11), // symbolic link
+  d: ofType(12), // port
   h: handle,
   y: (random) => (random.oneIn(2) ? 0 : handle(random)),
   p: (random) => (random.oneIn(4) ? handle(random) : 0xffffffff),
@@ -173,6 +179,10 @@ const CHOICES = {
   o: scratch,
   b: scratch,
   H: (random) => DATA + HANDLES + 4 * random.below(0x80),
+  // Messages, views of a port and of the other side.
+  Q: (random) => (random.oneIn(8) ? scratch(random) : slot(random, MESSAGES, 64, MESSAGE_SLOTS)),
+  V: (random) => (random.oneIn(3) ? slot(random, VIEWS, 24, VIEW_SLOTS) : 0),
+  W: (random) => (random.oneIn(3) ? slot(random, REMOTE_VIEWS, 12, VIEW_SLOTS) : 0),
   // Structures: attributes, strings, times, contexts, exceptions, regions and their sizes, attribute lists, calls.
   A: (random) => (random.oneIn(3) ? 0 : slot(random, ATTRIBUTES, 24)),
   U: (random) => slot(random, STRINGS, 8),
@@ -237,6 +247,13 @@ export function hostileData(random: Random, code: CodeAddresses): Uint8Array {
     putList(put, random, LISTS + 0x40 * index);
   }
   for (let index = 0; index < CONTEXT_SLOTS; index++) putContext(put, random, code, CONTEXTS + 0x400 * index);
+  for (let index = 0; index < MESSAGE_SLOTS; index++) putMessage(put, random, MESSAGES + 64 * index);
+  for (let index = 0; index < VIEW_SLOTS; index++) {
+    put(VIEWS + 24 * index, random.oneIn(6) ? random.below(64) : 24);
+    put(VIEWS + 24 * index + 4, handle(random));
+    put(VIEWS + 24 * index + 8, 0x10000 * random.below(2));
+    put(REMOTE_VIEWS + 12 * index, random.oneIn(6) ? random.below(64) : 12);
+  }
   for (let index = 0; index < 16; index++) {
     const at = RECORDS + 0x50 * index;
     put(at, random.pick([0xc0000005, 0x80000003, 0xe06d7363, random.word()]));
@@ -311,6 +328,16 @@ function putList(put: Put, random: Random, at: number): void {
     put(at + 8 + 16 * entry, random.pick([4, 8, 44, 46, 48, 0x1000]));
     put(at + 12 + 16 * entry, random.pick([handle(random), DATA + name, scratch(random), wildWord(random)]));
   }
+}
+
+/** Most are sound and say nothing; the ids are those of nobody, or of somebody. */
+function putMessage(put: Put, random: Random, at: number): void {
+  const dataLength = 4 * random.below(8);
+  put(at, random.oneIn(4) ? random.word() : dataLength | ((24 + dataLength) << 16));
+  put(at + 4, random.oneIn(4) ? random.below(12) | (random.pick([0, 24, 28, 0xffff]) << 16) : 0);
+  put(at + 8, 4 * random.below(40));
+  put(at + 12, 4 * random.below(40));
+  put(at + 16, random.below(40));
 }
 
 function putContext(put: Put, random: Random, code: CodeAddresses, at: number): void {

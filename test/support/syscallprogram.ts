@@ -97,6 +97,11 @@ const SIGNATURES: ReadonlyMap<string, string> = new Map(
     ...["NtSetIoCompletion ixxxx", "NtRemoveIoCompletion ioooT", "NtRemoveIoCompletionEx ibnoTn"],
     ...["NtQueryIoCompletion ikbqo", "NtLockFile 6zrxoTTznn", "NtUnlockFile 6oTTz", "NtCancelIoFile 6o"],
     ...["NtCancelIoFileEx 6zo", "NtDeleteFile A"],
+    ...["NtCreatePort oAnln", "NtCreateWaitablePort oAnln", "NtConnectPort oUbVWobo", "NtSecureConnectPort oUbVzWobo"],
+    ...["NtAcceptConnectPort oxQnVW", "NtCompleteConnectPort h", "NtListenPort hb", "NtRequestPort dQ"],
+    ...["NtRequestWaitReplyPort dQb", "NtReplyPort dQ", "NtReplyWaitReplyPort dQ", "NtReplyWaitReceivePort dobb"],
+    ...["NtReplyWaitReceivePortEx dozbT", "NtImpersonateClientOfPort hQ", "NtReadRequestData hQnblo"],
+    ...["NtWriteRequestData hQnblo", "NtQueryInformationPort dkblo"],
     ...["NtInitializeNlsFiles oob", "NtGetNlsSectionPtr nnboo"],
   ].map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)] as const),
 );
@@ -112,6 +117,13 @@ const RARE: ReadonlyMap<string, number> = new Map([
   ["NtContinue", 4],
   ["NtRaiseException", 4],
   ["NtUnmapViewOfSection", 6],
+  // Who waits for a message or a reply without a time-out may wait for ever.
+  ["NtConnectPort", 6],
+  ["NtSecureConnectPort", 6],
+  ["NtListenPort", 12],
+  ["NtRequestWaitReplyPort", 8],
+  ["NtReplyWaitReplyPort", 6],
+  ["NtReplyWaitReceivePort", 12],
 ]);
 
 interface Callable {
@@ -195,6 +207,7 @@ const OPENING: readonly (readonly [name: string, ...words: number[]])[] = [
   ["NtCreateKey", kept(8), 0xf003f, attributesOf("\\Registry\\Machine\\Software\\Fuzz"), 0, 0, 0, 0],
   ["NtOpenProcessToken", OWN_PROCESS, 0xf01ff, kept(9)],
   ["NtCreateIoCompletion", kept(10), 0x1f0003, 0, 0],
+  ["NtCreatePort", kept(12), 0, 260, 0x148, 0],
   ["NtCreateSymbolicLinkObject", kept(11), 0xf0001, attributesOf("\\BaseNamedObjects\\link"), SCRATCH_WORD],
   ...[0, 1, 2, 3].map(
     (index) =>

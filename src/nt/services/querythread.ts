@@ -9,6 +9,7 @@ import {
   CURRENT_THREAD_HANDLE,
   THREAD_QUERY_LIMITED_INFORMATION,
   THREAD_SET_INFORMATION,
+  THREAD_SET_THREAD_TOKEN,
 } from "../../abi/ps.ts";
 import {
   type NtStatus,
@@ -25,6 +26,7 @@ import type { Kernel } from "../../kernel.ts";
 import { ObDereferenceObject } from "../../ob/reference.ts";
 import { PsGetCurrentThread } from "../../ps/current.ts";
 import { hasCrossThreadFlag, PspClearCrossThreadFlag, PspSetCrossThreadFlag } from "../../ps/flags.ts";
+import { PsAssignImpersonationToken } from "../../ps/impersonation.ts";
 import type { EThread } from "../../ps/objects.ts";
 import { referenceThread } from "../../ps/threadservices.ts";
 import { Privilege, SeSinglePrivilegeCheck } from "../../se/privilege.ts";
@@ -157,6 +159,7 @@ function setBreakOnTermination(k: Kernel, thread: EThread, value: number): NtSta
   return STATUS_SUCCESS;
 }
 
+const ThreadImpersonationToken = 5;
 const ThreadNameInformation = 38;
 const WINE_THREAD_NAME = 1000;
 
@@ -165,6 +168,7 @@ function* NtSetInformationThread(k: Kernel, a: ServiceArguments): Blocking<NtSta
   if (informationClass === ThreadNameInformation || informationClass === WINE_THREAD_NAME) {
     return yield* setName(k, handle, address, length, informationClass);
   }
+  if (informationClass === ThreadImpersonationToken) return yield* setImpersonationToken(k, handle, address, length);
   const setting = SETTINGS.get(informationClass);
   if (setting === undefined) {
     notImplemented(k, `NtSetInformationThread class ${informationClass}`);
@@ -177,6 +181,19 @@ function* NtSetInformationThread(k: Kernel, a: ServiceArguments): Blocking<NtSta
   const thread = referenceThread(k, handle, THREAD_SET_INFORMATION);
   if (!thread.ok) return thread.status;
   const status = setting.set(k, thread.value, value);
+  yield* ObDereferenceObject(k, thread.value);
+  return status;
+}
+
+/** The token of a handle to act as from now on; 0 to act as the process again. */
+function* setImpersonationToken(k: Kernel, handle: number, address: number, length: number): Blocking<NtStatus> {
+  if (length !== 4) return STATUS_INFO_LENGTH_MISMATCH;
+  const user = capture(k);
+  const tokenHandle = user.readU32(address);
+  if (user.faulted) return user.status;
+  const thread = referenceThread(k, handle, THREAD_SET_THREAD_TOKEN);
+  if (!thread.ok) return thread.status;
+  const status = yield* PsAssignImpersonationToken(k, thread.value, tokenHandle);
   yield* ObDereferenceObject(k, thread.value);
   return status;
 }

@@ -9,6 +9,7 @@ import {
   ntStatus,
 } from "../../../src/abi/status.ts";
 import type { Script } from "../../../src/guest/script/context.ts";
+import { lpc } from "../../../src/guest/script/lpc.ts";
 import { nt } from "../../../src/guest/script/services.ts";
 import { firstOf } from "../../../src/rtl/list.ts";
 import type { Kernel } from "../../../src/kernel.ts";
@@ -18,7 +19,7 @@ import { PspTerminateThreadByPointer } from "../../../src/ps/kill.ts";
 import { PsSetCreateProcessNotifyRoutine, PsSetCreateThreadNotifyRoutine } from "../../../src/ps/notify.ts";
 import type { EThread } from "../../../src/ps/objects.ts";
 import type { KernelEvent } from "../../../src/sim/record.ts";
-import { createPort, messagesOf, registerPort } from "../../support/port.ts";
+import { createPort, messagesOf } from "../../support/port.ts";
 import {
   ended,
   joined,
@@ -121,7 +122,7 @@ function* register(k: Kernel, subject: Subject) {
 function* becomeSubject(subject: Subject): Script<void> {
   must(yield* nt.NtCreateMutant(true));
   const { port, handle } = yield* createPort();
-  yield* registerPort(handle);
+  yield* lpc.NtRegisterThreadTerminatePort(handle);
   const closed: string[] = [];
   yield* openSilentWitness(closed, "witness");
   yield* nt.NtQueueApcThread(SELF, function* () {});
@@ -219,23 +220,30 @@ test("those who wait learn of a death in order: server, owner of the abandoned m
     const child = yield* spawn(function* () {
       const own = must(yield* nt.NtCreateMutant(false, "shared"));
       yield* nt.NtWaitForSingleObject(own);
-      yield* registerPort(must(yield* nt.call((k) => ObOpenObjectByPointer(k, server.port, PORT_ALL_ACCESS, 0, 0))));
+      yield* lpc.NtRegisterThreadTerminatePort(
+        must(yield* nt.call((k) => ObOpenObjectByPointer(k, server.port, PORT_ALL_ACCESS, 0, 0))),
+      );
       yield* openSilentWitness(log, "handle closed");
       yield* sleepForever();
     });
     yield* settle();
     const waiters: number[] = [];
-    const waitFor = function* (name: string, handle: number, status: number) {
+    const listen = function* (name: string, wait: () => Script<unknown>) {
       const waiter = yield* start(function* () {
-        expect(yield* nt.NtWaitForSingleObject(handle)).toBe(status);
+        yield* wait();
         log.push(name);
       });
       waiters.push(waiter.handle);
     };
+    const waitFor = function* (name: string, handle: number, status: number) {
+      yield* listen(name, function* () {
+        expect(yield* nt.NtWaitForSingleObject(handle)).toBe(status);
+      });
+    };
     yield* waitFor("thread", child.thread, STATUS_SUCCESS);
     yield* waitFor("process", child.handle, STATUS_SUCCESS);
     yield* waitFor("mutant", mutant, STATUS_ABANDONED_WAIT_0);
-    yield* waitFor("server", server.handle, STATUS_SUCCESS);
+    yield* listen("server", () => lpc.NtReplyWaitReceivePort(server.handle));
     yield* settle();
     yield* nt.NtTerminateProcess(child.handle, 5);
     for (const waiter of waiters) yield* joined(waiter);
@@ -316,7 +324,7 @@ test("E13, D13: the last thread waits for siblings that no longer count and are 
     const sibling = must(
       yield* nt.NtCreateThread(
         function* () {
-          yield* registerPort((yield* createPort()).handle);
+          yield* lpc.NtRegisterThreadTerminatePort((yield* createPort()).handle);
         },
         { process: child.handle },
       ),

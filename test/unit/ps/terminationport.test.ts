@@ -9,18 +9,20 @@ import {
   STATUS_SUCCESS,
   STATUS_THREAD_IS_TERMINATING,
 } from "../../../src/abi/status.ts";
+import { lpc } from "../../../src/guest/script/lpc.ts";
 import { nt } from "../../../src/guest/script/services.ts";
+import { systemTimeOf } from "../../../src/ke/time.ts";
 import type { Kernel } from "../../../src/kernel.ts";
 import { headerOf } from "../../../src/ob/header.ts";
 import { ObReferenceObject } from "../../../src/ob/reference.ts";
 import { PsGetCurrentProcess, PsGetCurrentThread } from "../../../src/ps/current.ts";
 import {
-  CLIENT_DIED,
+  ClientDied,
   createPort,
-  DATAGRAM,
+  createTimeIn,
+  Datagram,
   messagesOf,
   newPort,
-  registerPort,
   sendDatagram,
   type TestPort,
 } from "../../support/port.ts";
@@ -29,21 +31,23 @@ import { joined, must, play, settle, sleepForever, start, stepsOf, threadById } 
 /** A thread that registers the ports in order and ends. */
 function client(...ports: TestPort[]) {
   return function* () {
-    for (const { handle } of ports) expect(yield* registerPort(handle)).toBe(STATUS_SUCCESS);
+    for (const { handle } of ports) expect(yield* lpc.NtRegisterThreadTerminatePort(handle)).toBe(STATUS_SUCCESS);
   };
 }
 
 test("RT1: a handle that is none answers INVALID_HANDLE, one of another type OBJECT_TYPE_MISMATCH", () => {
   play(function* () {
-    expect(yield* registerPort(0x444)).toBe(STATUS_INVALID_HANDLE);
-    expect(yield* registerPort(must(yield* nt.NtCreateEvent("notification")))).toBe(STATUS_OBJECT_TYPE_MISMATCH);
+    expect(yield* lpc.NtRegisterThreadTerminatePort(0x444)).toBe(STATUS_INVALID_HANDLE);
+    expect(yield* lpc.NtRegisterThreadTerminatePort(must(yield* nt.NtCreateEvent("notification")))).toBe(
+      STATUS_OBJECT_TYPE_MISMATCH,
+    );
   });
 });
 
 test("RT1: a handle without PORT_ALL_ACCESS answers ACCESS_DENIED and registers nothing", () => {
   play(function* () {
     const { port, handle } = yield* createPort(1);
-    expect(yield* registerPort(handle)).toBe(STATUS_ACCESS_DENIED);
+    expect(yield* lpc.NtRegisterThreadTerminatePort(handle)).toBe(STATUS_ACCESS_DENIED);
     expect(headerOf(port).pointerCount).toBe(1);
     expect(yield* nt.call((k) => PsGetCurrentThread(k).terminationPort)).toBe(null);
   });
@@ -55,7 +59,7 @@ test("RT2: without memory for the node it answers INSUFFICIENT_RESOURCES and dro
     yield* nt.call((k) => {
       k.ex.pool.failure = (_ordinal, tag) => tag === "PsT=";
     });
-    expect(yield* registerPort(handle)).toBe(STATUS_INSUFFICIENT_RESOURCES);
+    expect(yield* lpc.NtRegisterThreadTerminatePort(handle)).toBe(STATUS_INSUFFICIENT_RESOURCES);
     expect(headerOf(port).pointerCount).toBe(1);
   });
 });
@@ -64,7 +68,7 @@ test("RT3: a registration holds one reference on the port until the thread dies"
   play(function* () {
     const { port, handle } = yield* createPort();
     const child = yield* start(function* () {
-      yield* registerPort(handle);
+      yield* lpc.NtRegisterThreadTerminatePort(handle);
       yield* sleepForever();
     });
     yield* settle();
@@ -80,10 +84,9 @@ test("T-LPC1, T-LPC4: the server of a registered port hears CLIENT_DIED from the
     const server = yield* createPort();
     const child = yield* start(client(server));
     const { createTime, threadsProcess } = yield* nt.call((k) => threadById(k, child.id));
-    expect(yield* nt.NtWaitForSingleObject(server.handle)).toBe(STATUS_SUCCESS);
-    expect(messagesOf(server.port)).toMatchObject([
-      { type: CLIENT_DIED, clientId: { pid: threadsProcess.pid, tid: child.id }, createTime },
-    ]);
+    const { message } = must(yield* lpc.NtReplyWaitReceivePort(server.handle));
+    expect(message).toMatchObject({ type: ClientDied, clientId: { pid: threadsProcess.pid, tid: child.id } });
+    expect(createTimeIn(message)).toBe(systemTimeOf(createTime));
     expect(yield* joined(child.handle)).toBe(0);
   });
 });
@@ -102,14 +105,14 @@ test("T-LPC3: the notice comes after the earlier messages of the client", () => 
   play(function* () {
     const server = yield* createPort();
     const child = yield* start(function* () {
-      yield* registerPort(server.handle);
+      yield* lpc.NtRegisterThreadTerminatePort(server.handle);
       yield* nt.call((k) => {
         expect(sendDatagram(k, server.port)).toBe(STATUS_SUCCESS);
       });
     });
     yield* joined(child.handle);
     const types = messagesOf(server.port).map(({ type }) => type);
-    expect(types).toEqual([DATAGRAM, CLIENT_DIED]);
+    expect(types).toEqual([Datagram, ClientDied]);
   });
 });
 
@@ -144,9 +147,9 @@ test("E21: a server that has gone is not an obstacle", () => {
   play(function* () {
     const server = yield* createPort();
     const child = yield* start(function* () {
-      yield* registerPort(server.handle);
+      yield* lpc.NtRegisterThreadTerminatePort(server.handle);
       yield* nt.call(() => {
-        server.port.connectionPort = null;
+        server.port.connectedPort = null;
       });
     });
     expect(yield* joined(child.handle)).toBe(0);
@@ -158,7 +161,7 @@ test("E21: a port whose handles are closed lives until the thread that registere
   play(function* () {
     const server = yield* createPort();
     const child = yield* start(function* () {
-      yield* registerPort(server.handle);
+      yield* lpc.NtRegisterThreadTerminatePort(server.handle);
       yield* nt.NtClose(server.handle);
       yield* sleepForever();
     });
