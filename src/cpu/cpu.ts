@@ -251,7 +251,7 @@ class V86Cpu implements Cpu {
   reset(): void {
     const engine = this.#viewed();
     engine.ramU8.fill(0, 0, this.ram.framesInUse * PAGE_SIZE);
-    engine.restore();
+    engine.restore("run");
     engine.randomState = 1;
     this.ram.framesInUse = FIRST_FREE_FRAME;
     this.timestampBase = 0;
@@ -358,7 +358,7 @@ class V86Cpu implements Cpu {
       engine.i32[INSTRUCTION_COUNTER >>> 2] = (engine.i32[INSTRUCTION_COUNTER >>> 2] ?? 0) + begun;
     }
     const state = engine.u8.slice(STATE_START, STATE_END);
-    engine.restore();
+    engine.restore("panic");
     this.#resume(state);
     if (compilerFailed) this.#jitGivenUp = true;
     else if (jitEnabled) engine.enableJit();

@@ -23,6 +23,10 @@ import {
   PAGE_SIZE,
   REGISTERS,
   STATICS_START,
+  TLB_CODE_PAGES,
+  TLB_CODE_PAGES_END,
+  TLB_DATA_PAGES,
+  TLB_DATA_PAGES_END,
 } from "./layout.ts";
 import { type WasmGlobal, type WasmMemory, type WasmModule, type WasmTable, webAssembly } from "./webassembly.ts";
 
@@ -115,6 +119,8 @@ export class Engine {
   /** Where guest RAM begins, and the heap before it. */
   #base = 0;
   #heapStart = 0;
+  /** Whether code may have been compiled since the last restoration. */
+  #compiled = false;
   /** Bytes of guest RAM that are there, rounded up to what memory grows by. */
   #ramPresent = 0;
   #tick = 0;
@@ -159,6 +165,7 @@ export class Engine {
 
   enableJit(): void {
     this.provideRam(this.ramBytes);
+    this.#compiled = true;
     this.#generatedImports ??= this.#collectImports();
     this.x.set_jit_config(JIT_CONFIG_DISABLED, 0);
     this.x.set_jit_config(JIT_CONFIG_EXTRA_BLOCKS, 0);
@@ -191,8 +198,8 @@ export class Engine {
     if (this.u8.length === 0) this.refresh();
   }
 
-  /** Puts everything outside guest RAM back to the state after construction. */
-  restore(): void {
+  /** Puts everything outside guest RAM back to the state after construction, `after` a panic or a run without one. */
+  restore(after: "panic" | "run"): void {
     this.stats.restores++;
     this.#pending = null;
     this.jitEnabled = false;
@@ -203,10 +210,21 @@ export class Engine {
       this.#replaceInstance(this.ramBytes / PAGE_SIZE);
       return;
     }
-    this.u8.fill(0, 0, this.#heapStart);
+    if (after === "panic" || this.#compiled) this.u8.fill(0, 0, this.#heapStart);
+    else this.#zeroInterpreter();
     for (const page of this.#template.pages) this.u8.set(page.bytes, page.address);
     this.x.stack_pointer.value = this.#template.stackPointer;
+    if (!this.#compiled) return;
+    this.#compiled = false;
     for (let i = 0; i < JIT_TABLE_LENGTH; i++) this.#table.set(i + JIT_TABLE_OFFSET, null);
+  }
+
+  /** Zeroes what the interpreter may have changed: the arrays of translations are as good as empty. */
+  #zeroInterpreter(): void {
+    this.x.full_clear_tlb();
+    this.u8.fill(0, 0, TLB_CODE_PAGES);
+    this.u8.fill(0, TLB_CODE_PAGES_END, TLB_DATA_PAGES);
+    this.u8.fill(0, TLB_DATA_PAGES_END, this.#heapStart);
   }
 
   /** Goes on with the same code in another module; everything outside RAM is as new. */
@@ -232,6 +250,7 @@ export class Engine {
   }
 
   #instantiate(): void {
+    this.#compiled = false;
     const table = new webAssembly.Table({ element: "anyfunc", initial: JIT_TABLE_OFFSET + JIT_TABLE_LENGTH });
     this.#table = table;
     const instance = new webAssembly.Instance(this.#module, { env: this.#imports(table) });

@@ -52,6 +52,15 @@ export const JIT_LOCK = 4243488;
 /** The compiler's static data end and its stack begins here; the heap begins behind the stack. */
 export const STATICS_START = 4096;
 
+/**
+ * Whole pages inside the two arrays of translations, by page of the guest: of compiled code, and of data. They are most of
+ * the memory, and hold zeros but for what is listed elsewhere, which flushing the translations removes.
+ */
+export const TLB_CODE_PAGES = 53_248;
+export const TLB_CODE_PAGES_END = 4_239_360;
+export const TLB_DATA_PAGES = 4_288_512;
+export const TLB_DATA_PAGES_END = 8_474_624;
+
 // Words of ours, in the gap between the fixed state and the static data.
 /** The instruction count at which the main loop returns. */
 export const RUN_END = 1408;

@@ -79,3 +79,45 @@ describe("a reset", () => {
     expect(used.instructions).toBe(0);
   });
 });
+
+/** The processor's own memory, in front of guest RAM. */
+function ownMemory(cpu: Cpu): Uint8Array {
+  const { buffer, byteOffset } = cpu.ram.u8;
+  return new Uint8Array(buffer, 0, byteOffset);
+}
+
+/** Up to here it is the same whatever the compiler did; behind lies its heap, in which what is free may hold anything. */
+const HEAP_START = 9_568_256;
+
+describe.each([
+  ["a run that ended at a trap", { mode: "interpreter" }, (cpu: Cpu) => trace(cpu, 1, 50)],
+  ["a run that translated many pages", { mode: "interpreter" }, touchPages],
+  ["a panic", { mode: "interpreter" }, panic],
+  ["compiled code", { mode: "jit", jitAfter: 0 }, (cpu: Cpu) => trace(cpu, 1, 50)],
+  ["compiled code and a panic", { mode: "jit", jitAfter: 0 }, (cpu: Cpu) => [trace(cpu, 1, 50), panic(cpu)]],
+] as const)("a reset after %s", (_, options, use) => {
+  it("leaves the processor's own memory as in a new one, byte for byte", () => {
+    const used = newCpu(options);
+    const fresh = ownMemory(newCpu(options)).slice();
+    use(used);
+    expect(Buffer.compare(ownMemory(used).subarray(0, HEAP_START), fresh.subarray(0, HEAP_START))).not.toBe(0);
+    resetCpu(used);
+    const end = options.mode === "jit" ? HEAP_START : fresh.length;
+    expect(Buffer.compare(ownMemory(used).subarray(0, end), fresh.subarray(0, end))).toBe(0);
+  });
+});
+
+/** Reads and writes two thousand pages, and stops among them. */
+function touchPages(cpu: Cpu): void {
+  // mov ebx,DATA; l: inc [ebx]; mov eax,[ebx+4]; add ebx,1000; jmp l
+  const code = [0xbb, ...word(DATA), 0xff, 0x03, 0x8b, 0x43, 0x04, 0x81, 0xc3, ...word(0x1000), 0xeb, 0xf3];
+  loadProgram(cpu, code, 2000);
+  cpu.run(4 * 1999);
+}
+
+function panic(cpu: Cpu): void {
+  resetCpu(cpu);
+  loadProgram(cpu, [0x6a, 0x00, 0x6a, 0x00, 0x6a, 0x00, 0xcf]);
+  cpu.run(100);
+  expect(cpu.stats.processorFaults).toBe(1);
+}

@@ -126,6 +126,7 @@ describe.each([1, 2, 4, 8])("with %i virtual processors", (processors) => {
 test("a processor that ran another program before gives the same record as a new one", () => {
   const used = newCpu({ ramBytes: sharedCpu().ram.byteLength });
   for (const name of ["seh-catch", "alloc-forever", "terminate-spinner"]) accountOfFile(sample(name), 2, used);
+  accountOfFile(syscallProgram(3, 800), 2, used);
   for (const name of ["threads", "apc-sleeper", "exit-while-waiting"]) {
     const fresh = newCpu({ ramBytes: sharedCpu().ram.byteLength });
     expect(accountOfFile(sample(name), 2, used), name).toEqual(accountOfFile(sample(name), 2, fresh));
@@ -136,6 +137,7 @@ test("a processor whose compiler worked before gives the same record as a new on
   const compiling = { ramBytes: sharedCpu().ram.byteLength, mode: "jit", jitAfter: 0 } as const;
   const used = newCpu(compiling);
   for (const name of ["terminate-spinner", "threads"]) accountOfFile(sample(name), 1, used);
+  accountOfFile(syscallProgram(3, 800), 1, used);
   for (const name of ["threads", "terminate-spinner"]) {
     expect(accountOfFile(sample(name), 1, used), name).toEqual(accountOfFile(sample(name), 1, newCpu(compiling)));
   }
