@@ -68,11 +68,19 @@ export type OpenProcedure<T extends ObjectBody> = (
   handleCount: number,
 ) => NtStatus;
 
+/** Who has the right `by` has the right `also` as well. */
+export interface ImpliedAccess {
+  readonly by: number;
+  readonly also: number;
+}
+
 /** The procedures of a type for bodies of class `T`. A null one has nothing to do. */
 export interface ObjectTypeInit<T extends ObjectBody> {
   readonly name: string;
   readonly validAccess: number;
   readonly genericMapping: GenericMapping;
+  /** A right that comes with another one, unasked. */
+  readonly impliedAccess?: ImpliedAccess | null;
   /** Size of one object with its header. */
   readonly poolBytes: number;
   /** Four characters; the first of the name by default. */
@@ -92,6 +100,7 @@ export class ObjectType extends ObjectBody {
   readonly name: string;
   readonly validAccess: number;
   readonly genericMapping: GenericMapping;
+  readonly impliedAccess: ImpliedAccess | null;
   readonly poolBytes: number;
   readonly poolTag: string;
   readonly deleteProcedure: ((k: Kernel, body: ObjectBody) => Blocking<void>) | null;
@@ -112,6 +121,7 @@ export class ObjectType extends ObjectBody {
     // Who waits for an object without a dispatcher part waits for one that is always signaled.
     this.validAccess = init.validAccess | (this.defaultObject === null ? SYNCHRONIZE : 0);
     this.genericMapping = init.genericMapping;
+    this.impliedAccess = init.impliedAccess ?? null;
     this.poolBytes = init.poolBytes;
     this.poolTag = init.poolTag ?? init.name.slice(0, 4).padEnd(4);
     this.deleteProcedure = init.deleteProcedure ?? null;
@@ -124,12 +134,13 @@ export class ObjectType extends ObjectBody {
 
 /** `RtlMapGenericMask`, and what MAXIMUM_ALLOWED means where nobody is refused anything. */
 export function grantAccess(type: ObjectType, desiredAccess: number): number {
-  const { genericMapping: mapping, validAccess } = type;
+  const { genericMapping: mapping, validAccess, impliedAccess } = type;
   let access = desiredAccess & ~(GENERIC_READ | GENERIC_WRITE | GENERIC_EXECUTE | GENERIC_ALL);
   if ((desiredAccess & GENERIC_READ) !== 0) access |= mapping.read;
   if ((desiredAccess & GENERIC_WRITE) !== 0) access |= mapping.write;
   if ((desiredAccess & GENERIC_EXECUTE) !== 0) access |= mapping.execute;
   if ((desiredAccess & GENERIC_ALL) !== 0) access |= mapping.all;
   if ((desiredAccess & MAXIMUM_ALLOWED) !== 0) access |= mapping.all;
+  if (impliedAccess !== null && (access & impliedAccess.by) !== 0) access |= impliedAccess.also;
   return (access & validAccess) >>> 0;
 }

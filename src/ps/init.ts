@@ -1,6 +1,13 @@
 /** Phase 0 of the process manager: object types, the System process, and the calls that earlier layers make upwards. */
 import { JOB_OBJECT_ALL_ACCESS } from "../abi/job.ts";
-import { PROCESS_ALL_ACCESS, THREAD_ALL_ACCESS } from "../abi/ps.ts";
+import {
+  PROCESS_ALL_ACCESS,
+  PROCESS_QUERY_INFORMATION,
+  PROCESS_QUERY_LIMITED_INFORMATION,
+  THREAD_ALL_ACCESS,
+  THREAD_QUERY_INFORMATION,
+  THREAD_QUERY_LIMITED_INFORMATION,
+} from "../abi/ps.ts";
 import { CallbackSlots } from "../ex/callback.ts";
 import { HandleTable } from "../ex/handle.ts";
 import { ExQueueWorkItem, ExWorkItem, WorkQueueType } from "../ex/work.ts";
@@ -46,6 +53,7 @@ export function createPsState(k: Kernel): PsState {
       name: "Process",
       validAccess: PROCESS_ALL_ACCESS,
       genericMapping: PROCESS_GENERIC,
+      impliedAccess: { by: PROCESS_QUERY_INFORMATION, also: PROCESS_QUERY_LIMITED_INFORMATION },
       poolBytes: 0x260,
       poolTag: "Proc",
       deleteProcedure: PspDeleteProcess,
@@ -55,6 +63,7 @@ export function createPsState(k: Kernel): PsState {
       name: "Thread",
       validAccess: THREAD_ALL_ACCESS,
       genericMapping: THREAD_GENERIC,
+      impliedAccess: { by: THREAD_QUERY_INFORMATION, also: THREAD_QUERY_LIMITED_INFORMATION },
       poolBytes: 0x260,
       poolTag: "Thre",
       deleteProcedure: PspDeleteThread,

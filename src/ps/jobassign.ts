@@ -19,6 +19,7 @@ import type { Blocking } from "../sim/blocking.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import type { Job } from "./job.ts";
 import { enterJob } from "./jobenter.ts";
+import { recordJob } from "./jobmembers.ts";
 import { reportNewProcess } from "./jobmessage.ts";
 import { PspTerminateProcess } from "./kill.ts";
 import type { EProcess } from "./objects.ts";
@@ -54,7 +55,10 @@ function* assignUnderRundown(k: Kernel, job: Job, process: EProcess): Blocking<N
     return STATUS_PROCESS_IS_TERMINATING;
   }
   const status = enterJob(k, job, process);
-  if (NT_SUCCESS(status)) reportNewProcess(k, process);
+  if (NT_SUCCESS(status)) {
+    recordJob(k, process);
+    reportNewProcess(k, process);
+  }
   ExReleaseRundownProtection(k, process.rundownProtect);
   yield* KeLeaveCriticalRegion(k);
   return status;

@@ -48,8 +48,12 @@ export function PspAddProcessToJob(k: Kernel, job: Job, process: EProcess): NtSt
   joinCommit(process);
   applyJobLimits(process);
   watchJobTime(k);
-  emit(k, { kind: "process-job", pid: process.pid, job: job.number });
   return STATUS_SUCCESS;
+}
+
+/** Names the innermost job of a process in the record, once the record knows the process. */
+export function recordJob(k: Kernel, process: EProcess): void {
+  if (process.job !== null) emit(k, { kind: "process-job", pid: process.pid, job: process.job.number });
 }
 
 function isFull(job: Job): boolean {

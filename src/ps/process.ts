@@ -31,6 +31,7 @@ import { emit } from "../sim/record.ts";
 import { PspSetProcessFlag } from "./flags.ts";
 import type { Job } from "./job.ts";
 import { PspInheritJobs } from "./jobbirth.ts";
+import { recordJob } from "./jobmembers.ts";
 import { PspRunCreateProcessNotifyRoutines } from "./notify.ts";
 import { EProcess } from "./objects.ts";
 import type { DebugPortChoice } from "./state.ts";
@@ -96,6 +97,7 @@ const NOT_NAMED: DebugPortChoice = { object: null, noInherit: false };
 function recordCreation(k: Kernel, process: EProcess): void {
   const { createTime: time, pid, parentPid, imageFileName: image } = process;
   emit(k, { kind: "process-created", time, pid, parentPid, image });
+  recordJob(k, process);
 }
 
 function* furnishProcess(k: Kernel, process: EProcess, creation: ProcessCreation): Blocking<NtStatus> {

@@ -50,10 +50,13 @@ function causeWords(process: ReportProcess, thread: ReportThread, death: ReportD
   }
 }
 
-/** A job ends its members when somebody says so, or when nobody has a handle to it any more. */
+/** A job ends its members when somebody says so, when nobody has a handle to it any more, or over a limit. */
 function jobWords(death: ReportDeath): string {
   const job = death.job === null ? "its job" : `job ${death.job}`;
-  return death.requested?.via === "PspCloseJob" ? `killed because ${job} was closed` : `killed with ${job}`;
+  const via = death.requested?.via ?? "";
+  if (via === "PspCloseJob") return `killed because ${job} was closed`;
+  if (via === "NtAssignProcessToJobObject") return `killed because ${job} had no room for it`;
+  return via.startsWith("limit ") ? `killed for a limit of ${job}` : `killed with ${job}`;
 }
 
 function killerWords(process: ReportProcess, death: ReportDeath): string {
