@@ -4,10 +4,13 @@
  */
 import { SYNCHRONIZE } from "../abi/ps.ts";
 import { OBJ_CASE_INSENSITIVE } from "../abi/ob.ts";
+import { FILE_SYNCHRONOUS_IO_NONALERT } from "../io/constants.ts";
 import { IoOpenFile } from "../io/createfile.ts";
+import { FileObject } from "../io/file.ts";
 import type { Kernel } from "../kernel.ts";
 import { imageViewAt } from "../mm/imageview.ts";
 import { UserMemory } from "../mm/usermemory.ts";
+import { pathOf } from "../ob/directory.ts";
 import type { EProcess } from "../ps/objects.ts";
 import type { ObjectBody } from "../rtl/body.ts";
 import type { Blocking } from "../sim/blocking.ts";
@@ -32,11 +35,22 @@ export function* describeImage(k: Kernel, process: EProcess, base: number): Bloc
     : { file, base, debugInfoFileOffset, debugInfoSize };
 }
 
+/** The full name of the file behind an image; empty if it has none. */
+function fileNameAt(process: EProcess, base: number): string {
+  const section = imageViewAt(process, base)?.section;
+  if (section === undefined) return "";
+  const { file, fileName } = section;
+  if (!(file instanceof FileObject)) return fileName;
+  const device = pathOf(file.device);
+  return device === null ? "" : device + file.fileName;
+}
+
 /** Opens the file behind an image anew, as the debugger would. @returns null if there is none by that name any more */
 function* openImageFile(k: Kernel, process: EProcess, base: number): Blocking<ObjectBody | null> {
-  const name = imageViewAt(process, base)?.section.fileName ?? "";
+  const name = fileNameAt(process, base);
   if (name === "") return null;
   const attributes = { rootDirectory: 0, name, attributes: OBJ_CASE_INSENSITIVE };
-  const file = yield* IoOpenFile(k, attributes, { access: FILE_GENERIC_READ });
+  const request = { options: FILE_SYNCHRONOUS_IO_NONALERT };
+  const file = yield* IoOpenFile(k, attributes, { access: FILE_GENERIC_READ, request });
   return file.ok ? file.value : null;
 }

@@ -23,6 +23,7 @@ import { ObDereferenceObject } from "../ob/reference.ts";
 import type { Job } from "../ps/job.ts";
 import type { EProcess } from "../ps/objects.ts";
 import { PspCreateProcess } from "../ps/process.ts";
+import type { DebugPortChoice } from "../ps/state.ts";
 import { type CreatedThread, PspCreateThread, type ThreadCreation } from "../ps/thread.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { bindImports } from "./bind.ts";
@@ -44,6 +45,7 @@ export interface ProcessPlan {
   readonly imagePath: string;
   readonly breakaway: boolean;
   readonly jobs: readonly Job[];
+  readonly debug?: DebugPortChoice | undefined;
   /** Writes the parameters into the new process and answers their address. */
   readonly parameters: (k: Kernel, process: EProcess) => Blocking<NtResult<number>>;
 }
@@ -62,6 +64,7 @@ export function* createUserProcess(k: Kernel, guest: X86Guest, plan: ProcessPlan
     userMemory: true,
     breakaway: plan.breakaway,
     jobs: plan.jobs,
+    debug: plan.debug,
   });
   if (!created.ok) return created;
   const process = created.value;
@@ -99,6 +102,7 @@ function* fillProcess(k: Kernel, guest: X86Guest, process: EProcess, plan: Proce
   if (!parameters.ok) return parameters.status;
   const user = new UserMemory(k, process);
   user.writeU32(peb.value + Peb.ProcessParameters, parameters.value);
+  user.writeU8(peb.value + Peb.BeingDebugged, process.debugPort === null ? 0 : 1);
   if (user.faulted) return user.status;
   if (environment.kind === "builtin") return bindImports(k, process, environment, plan.library, image.value.base);
   return yield* prepareWin32(k, guest, process);

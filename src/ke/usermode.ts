@@ -51,6 +51,11 @@ export interface UserContext {
   enterApc(k: Kernel, thread: KThread, apc: UserApc): NtStatus;
   /** Arranges that the next `run` starts in the user exception dispatcher. Fails if the user stack is not usable. */
   enterException(k: Kernel, thread: KThread, record: ExceptionRecord): NtStatus;
+  /**
+   * `KeRaiseUserException`: the system call in progress, which blocks or could have, raises a status after it has
+   * answered. A context without it raises at once.
+   */
+  raiseAfterCall?(status: NtStatus): void;
   /** Who made the system call in progress, for death certificates. */
   caller(k: Kernel, thread: KThread): Caller;
 }

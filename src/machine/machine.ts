@@ -244,6 +244,7 @@ function connectGuest(k: Kernel, cpu: Cpu, environment: Environment): X86Guest {
     const library = loadLibrary("", bytes);
     return library.ok ? success(library.value.shared) : library;
   };
+  k.dbgk.systemDllBase = environment.ntdll.pe.base;
   k.nt.nameOf = (number) => environment.serviceNames[number] ?? `system call 0x${number.toString(16)}`;
   return guest;
 }

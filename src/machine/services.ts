@@ -1,6 +1,7 @@
 /** The system services of a machine whose threads run x86 code. */
 import type { NtService } from "../nt/table.ts";
 import { completionServices } from "../nt/services/completion.ts";
+import { debugServices } from "../nt/services/debug.ts";
 import { fileServices } from "../nt/services/file.ts";
 import { fileLockServices } from "../nt/services/filelock.ts";
 import { jobServices } from "../nt/services/job.ts";
@@ -41,6 +42,7 @@ export function allServices(guest: () => X86Guest): readonly NtService[] {
     ...completionServices,
     ...jobServices,
     ...fileLockServices,
+    ...debugServices,
     ...x86Services(guest),
     ...createProcessServices(guest),
     ...nlsServices(guest),

@@ -9,7 +9,7 @@ import { type NtStatus, STATUS_HANDLE_NOT_CLOSABLE, STATUS_INVALID_HANDLE, STATU
 import { ExDestroyHandle, ExMapHandleToPointer, type HandleTable, HANDLE_PROTECT_FROM_CLOSE } from "../ex/handle.ts";
 import { KeIsAttachedProcess, KeStackAttachProcess, KeUnstackDetachProcess } from "../ke/attach.ts";
 import { KeBugCheckEx } from "../ke/bugcheck.ts";
-import { KeGetPreviousMode } from "../ke/current.ts";
+import { KeGetCurrentThread, KeGetPreviousMode } from "../ke/current.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
@@ -111,5 +111,10 @@ function* refuseUnknown(k: Kernel, handle: number, mode: ProcessorMode): Blockin
 /** `KeRaiseUserException`, where somebody is there to see it. */
 function* raiseIfDebugged(k: Kernel, status: NtStatus): Blocking<void> {
   if (currentObProcess(k).debugPort === null || KeIsAttachedProcess(k)) return;
+  const { user } = KeGetCurrentThread(k);
+  if (user?.raiseAfterCall !== undefined) {
+    user.raiseAfterCall(status);
+    return;
+  }
   yield* k.ke.upcalls.raiseUserException(k, { code: status, flags: 0, address: 0, parameters: [] });
 }

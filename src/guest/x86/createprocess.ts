@@ -1,4 +1,5 @@
 /** `NtCreateUserProcess`: a process, its image and parameters, and its first thread in one call. */
+import { DEBUG_PROCESS_ASSIGN } from "../../abi/dbgk.ts";
 import { PAGE_EXECUTE, SEC_IMAGE } from "../../abi/mm.ts";
 import { PROCESS_PARAMETERS } from "../../abi/peb.ts";
 import { PROCESS_CREATE_FLAGS_BREAKAWAY } from "../../abi/job.ts";
@@ -13,6 +14,8 @@ import {
   STATUS_SUCCESS,
   success,
 } from "../../abi/status.ts";
+import { referenceDebugObject } from "../../dbgk/attach.ts";
+import type { DebugObject } from "../../dbgk/objects.ts";
 import { FILE_READ_DATA } from "../../io/constants.ts";
 import { IoOpenFile } from "../../io/createfile.ts";
 import { IoGetFileBytes, IoReadWholeFile } from "../../io/section.ts";
@@ -41,6 +44,7 @@ import {
 import { dereferenceJobs, readJobList, referenceJobs } from "./joblist.ts";
 import type { X86Guest } from "./threads.ts";
 
+const PROCESS_CREATE_FLAGS_NO_DEBUG_INHERIT = 0x2;
 const PROCESS_CREATE_FLAGS_INHERIT_HANDLES = 0x4;
 const THREAD_CREATE_FLAGS_CREATE_SUSPENDED = 0x1;
 const MAXIMUM_STRING_BYTES = 0xfffe;
@@ -56,6 +60,7 @@ interface Request {
   readonly breakaway: boolean;
   /** Handles. */
   readonly jobs: readonly number[];
+  readonly noDebugInherit: boolean;
   readonly suspended: boolean;
   readonly parameters: ProcessParameters;
   readonly imageName: string;
@@ -110,6 +115,7 @@ function readRequest(user: UserMemory, a: ServiceArguments): NtResult<Request> {
     inheritHandles: (processFlags & PROCESS_CREATE_FLAGS_INHERIT_HANDLES) !== 0,
     breakaway: (processFlags & PROCESS_CREATE_FLAGS_BREAKAWAY) !== 0,
     jobs: jobs.value,
+    noDebugInherit: (processFlags & PROCESS_CREATE_FLAGS_NO_DEBUG_INHERIT) !== 0,
     suspended: (threadFlags & THREAD_CREATE_FLAGS_CREATE_SUSPENDED) !== 0,
     parameters,
     imageName: imageName.replace(/\0+$/, ""),
@@ -158,7 +164,7 @@ function* createProcess(k: Kernel, guest: X86Guest, request: Request): Blocking<
   const image = yield* openImage(k, request.imageName);
   if (!image.ok) return image.status;
   const parent = takeParent(k, request.attributes);
-  const created = parent.ok ? yield* createInJobs(k, guest, request, image.value, parent.value) : parent;
+  const created = parent.ok ? yield* createUnderDebugger(k, guest, request, image.value, parent.value) : parent;
   if (parent.ok) yield* ObDereferenceObject(k, parent.value);
   yield* ObDereferenceObject(k, image.value.section);
   return created.ok ? STATUS_SUCCESS : created.status;
@@ -173,17 +179,46 @@ function takeParent(k: Kernel, attributes: readonly PsAttributeEntry[]): NtResul
   return success(own);
 }
 
-/** Holds the jobs of the list for as long as the process is being made. */
-function* createInJobs(
+/** The debug object that the list names, referenced; null if it names none. */
+function takeDebugObject(k: Kernel, attributes: readonly PsAttributeEntry[]): NtResult<DebugObject | null> {
+  const named = findAttribute(attributes, PsAttribute.DebugObject);
+  return named === null || named.value === 0
+    ? success(null)
+    : referenceDebugObject(k, named.value, DEBUG_PROCESS_ASSIGN);
+}
+
+/** Holds the debug object of the list for as long as the process is being made. */
+function* createUnderDebugger(
   k: Kernel,
   guest: X86Guest,
   request: Request,
   image: OpenedImage,
   parent: EProcess,
 ): Blocking<NtResult<EProcess>> {
+  const debug = takeDebugObject(k, request.attributes);
+  if (!debug.ok) return debug;
+  const created = yield* createInJobs(k, guest, request, image, { parent, debugObject: debug.value });
+  if (debug.value !== null) yield* ObDereferenceObject(k, debug.value);
+  return created;
+}
+
+/** What a new process has from others, referenced by whoever makes it. */
+interface Origin {
+  readonly parent: EProcess;
+  readonly debugObject: DebugObject | null;
+}
+
+/** Holds the jobs of the list for as long as the process is being made. */
+function* createInJobs(
+  k: Kernel,
+  guest: X86Guest,
+  request: Request,
+  image: OpenedImage,
+  origin: Origin,
+): Blocking<NtResult<EProcess>> {
   const jobs = yield* referenceJobs(k, request.jobs);
   if (!jobs.ok) return jobs;
-  const created = yield* fillProcess(k, guest, request, image, { parent, jobs: jobs.value });
+  const created = yield* fillProcess(k, guest, request, image, { ...origin, jobs: jobs.value });
   yield* dereferenceJobs(k, jobs.value);
   return created;
 }
@@ -194,7 +229,7 @@ function* fillProcess(
   guest: X86Guest,
   request: Request,
   image: OpenedImage,
-  { parent, jobs }: { readonly parent: EProcess; readonly jobs: readonly Job[] },
+  { parent, debugObject, jobs }: Origin & { readonly jobs: readonly Job[] },
 ): Blocking<NtResult<EProcess>> {
   const created = yield* createUserProcess(k, guest, {
     parent,
@@ -204,6 +239,7 @@ function* fillProcess(
     library: image.library,
     section: image.section,
     imagePath: request.parameters.imagePath,
+    debug: { object: debugObject, noInherit: request.noDebugInherit },
     // eslint-disable-next-line require-yield
     *parameters(kernel, process) {
       return writeParameters(kernel, process, request.parameters);

@@ -58,10 +58,10 @@ function plain(code: NtStatus, address: number): ExceptionRecord {
   return { code, flags: 0, address, parameters: [] };
 }
 
-/** `int 3` is reported at its own address; `int 2d` leaves EIP behind the instruction. */
+/** `int 3` is reported at its own address, though EIP is behind it; `int 2d` where EIP is. */
 function breakpoint(cpu: Cpu, vector: number): ExceptionRecord {
-  if (vector === Vector.breakpoint) cpu.trap.eip = (cpu.trap.eip - 1) | 0;
-  return { code: STATUS_BREAKPOINT, flags: 0, address: cpu.trap.eip >>> 0, parameters: [0] };
+  const address = vector === Vector.breakpoint ? cpu.trap.eip - 1 : cpu.trap.eip;
+  return { code: STATUS_BREAKPOINT, flags: 0, address: address >>> 0, parameters: [0] };
 }
 
 function generalProtection(k: Kernel, address: number): ExceptionRecord {

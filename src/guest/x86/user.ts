@@ -6,7 +6,7 @@
  * are in `saved`.
  */
 import { Vector } from "../../abi/exception.ts";
-import { type NtStatus, NT_SUCCESS } from "../../abi/status.ts";
+import { type NtStatus, NT_SUCCESS, STATUS_BREAKPOINT } from "../../abi/status.ts";
 import type { Cpu } from "../../cpu/cpu.ts";
 import { X86Context } from "../../cpu/context.ts";
 import type { KThread } from "../../ke/objects.ts";
@@ -21,6 +21,7 @@ import { assert } from "../../rtl/assert.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import { trace } from "../../sim/record.ts";
 import { PsGetCurrentThread } from "../../ps/current.ts";
+import { KiDispatchException } from "../../ps/exception.ts";
 import { EProcess } from "../../ps/objects.ts";
 import { findCaller } from "./backtrace.ts";
 import { exceptionOfTrap } from "./exceptions.ts";
@@ -70,6 +71,8 @@ export class X86UserContext implements UserContext {
   /** Stack pointer and return address of the system call in progress. */
   private callStack = 0;
   private returnAddress = 0;
+  /** What the system call in progress raises when it is over. */
+  private raisedStatus: NtStatus | null = null;
 
   constructor(machine: X86Machine) {
     this.machine = machine;
@@ -162,6 +165,15 @@ export class X86UserContext implements UserContext {
     const result = yield* call;
     this.setResult(result);
     if (k.sim.trace !== null) traceCall(k, thread, service, result);
+    const status = this.raisedStatus;
+    if (status === null) return;
+    this.raisedStatus = null;
+    const record = { code: status, flags: 0, address: this.capture().eip >>> 0, parameters: [] };
+    yield* KiDispatchException(k, record, { firstChance: true });
+  }
+
+  raiseAfterCall(status: NtStatus): void {
+    this.raisedStatus = status;
   }
 
   private setResult(status: NtStatus): void {
@@ -181,6 +193,8 @@ export class X86UserContext implements UserContext {
 
   enterException(k: Kernel, _thread: KThread, record: ExceptionRecord): NtStatus {
     const context = this.capture();
+    // A debugger that handles `int 3` lets the thread go on behind it; the program's handlers see it at the instruction.
+    if (record.code === STATUS_BREAKPOINT && context.eip >>> 0 === record.address + 1) context.eip = record.address | 0;
     return pushExceptionFrame(k, context, record, this.machine.entry.KiUserExceptionDispatcher);
   }
 

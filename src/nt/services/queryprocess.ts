@@ -2,18 +2,25 @@
  * `NtQueryInformationProcess` and `NtSetInformationProcess`, a table with one row for each class. A class that is not
  * in the table is refused, and named in the report of the run.
  */
-import { PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SET_INFORMATION, PSF_BREAK_ON_TERMINATION } from "../../abi/ps.ts";
+import {
+  PROCESS_QUERY_INFORMATION,
+  PROCESS_QUERY_LIMITED_INFORMATION,
+  PROCESS_SET_INFORMATION,
+  PSF_BREAK_ON_TERMINATION,
+  PSF_NO_DEBUG_INHERIT,
+} from "../../abi/ps.ts";
 import {
   failure,
   type NtStatus,
   STATUS_INFO_LENGTH_MISMATCH,
   STATUS_INVALID_INFO_CLASS,
-  STATUS_PORT_NOT_SET,
+  STATUS_INVALID_PARAMETER,
   STATUS_PRIVILEGE_NOT_HELD,
   STATUS_PROCESS_IS_TERMINATING,
   STATUS_SUCCESS,
   success,
 } from "../../abi/status.ts";
+import { DbgkOpenProcessDebugPort } from "../../dbgk/services.ts";
 import { KeGetPreviousMode } from "../../ke/current.ts";
 import { BOOT_SYSTEM_TIME } from "../../ke/time.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -35,6 +42,8 @@ interface ProcessQuery {
   readonly name: string;
   /** Bytes that the buffer must have exactly; null for a variable answer. */
   readonly bytes: number | null;
+  /** The right that the handle must grant; PROCESS_QUERY_LIMITED_INFORMATION by default. */
+  readonly access?: number;
   readonly answer: (k: Kernel, process: EProcess) => QueryResult;
 }
 
@@ -43,7 +52,7 @@ const QUERIES: ReadonlyMap<number, ProcessQuery> = new Map<number, ProcessQuery>
   [2, { name: "ProcessIoCounters", bytes: 48, answer: ioCounters }],
   [3, { name: "ProcessVmCounters", bytes: 44, answer: vmCounters }],
   [4, { name: "ProcessTimes", bytes: 32, answer: times }],
-  [7, { name: "ProcessDebugPort", bytes: 4, answer: (_k, p) => word(p.debugPort === null ? 0 : 0xffffffff) }],
+  [7, { name: "ProcessDebugPort", bytes: 4, access: PROCESS_QUERY_INFORMATION, answer: debugPort }],
   [12, { name: "ProcessDefaultHardErrorMode", bytes: 4, answer: (_k, p) => word(p.defaultHardErrorMode) }],
   [18, { name: "ProcessPriorityClass", bytes: 2, answer: (_k, p) => success(Uint8Array.of(0, p.priorityClass)) }],
   [20, { name: "ProcessHandleCount", bytes: 4, answer: (_k, p) => word(p.objectTable?.count ?? 0) }],
@@ -53,8 +62,8 @@ const QUERIES: ReadonlyMap<number, ProcessQuery> = new Map<number, ProcessQuery>
   [26, { name: "ProcessWow64Information", bytes: 4, answer: () => word(0) }],
   [27, { name: "ProcessImageFileName", bytes: null, answer: (_k, p) => success(unicodeString(p.imagePath)) }],
   [29, { name: "ProcessBreakOnTermination", bytes: 4, answer: breakOnTermination }],
-  [30, { name: "ProcessDebugObjectHandle", bytes: 4, answer: () => failure(STATUS_PORT_NOT_SET) }],
-  [31, { name: "ProcessDebugFlags", bytes: 4, answer: () => word(1) }],
+  [30, { name: "ProcessDebugObjectHandle", bytes: 4, access: PROCESS_QUERY_INFORMATION, answer: debugObjectHandle }],
+  [31, { name: "ProcessDebugFlags", bytes: 4, access: PROCESS_QUERY_INFORMATION, answer: debugFlags }],
   [34, { name: "ProcessExecuteFlags", bytes: 4, answer: () => word(2) }],
   [36, { name: "ProcessCookie", bytes: 4, answer: (_k, p) => word(Math.imul(p.pid + 1, 0x9e3779b1)) }],
   [37, { name: "ProcessImageInformation", bytes: 48, answer: imageInformation }],
@@ -93,6 +102,29 @@ function times(_k: Kernel, p: EProcess): QueryResult {
   return success(out.bytes);
 }
 
+function debugPort(_k: Kernel, p: EProcess): QueryResult {
+  return word(p.debugPort === null ? 0 : 0xffffffff);
+}
+
+function debugObjectHandle(k: Kernel, p: EProcess): QueryResult {
+  const handle = DbgkOpenProcessDebugPort(k, p);
+  return handle.ok ? word(handle.value) : handle;
+}
+
+/** `PROCESS_DEBUG_INHERIT`: whether the children of a debuggee are debugged. */
+const DEBUG_INHERIT = 1;
+
+function debugFlags(_k: Kernel, p: EProcess): QueryResult {
+  return word(hasProcessFlag(p, PSF_NO_DEBUG_INHERIT) ? 0 : DEBUG_INHERIT);
+}
+
+function setDebugFlags(_k: Kernel, p: EProcess, value: number): NtStatus {
+  if ((value & ~DEBUG_INHERIT) !== 0) return STATUS_INVALID_PARAMETER;
+  if (value === DEBUG_INHERIT) PspClearProcessFlag(p, PSF_NO_DEBUG_INHERIT);
+  else PspSetProcessFlag(p, PSF_NO_DEBUG_INHERIT);
+  return STATUS_SUCCESS;
+}
+
 function breakOnTermination(_k: Kernel, p: EProcess): QueryResult {
   return word(hasProcessFlag(p, PSF_BREAK_ON_TERMINATION) ? 1 : 0);
 }
@@ -123,7 +155,7 @@ function NtQueryInformationProcess(k: Kernel, a: ServiceArguments): NtStatus | B
     return STATUS_INVALID_INFO_CLASS;
   }
   if (query.bytes !== null && query.bytes !== length) return STATUS_INFO_LENGTH_MISMATCH;
-  const access = PROCESS_QUERY_LIMITED_INFORMATION;
+  const access = query.access ?? PROCESS_QUERY_LIMITED_INFORMATION;
   return onProcess(k, handle, access, (process) => {
     const result = query.answer(k, process);
     if (result.ok && query.bytes === null) new DataView(result.value.buffer).setUint32(4, address + 8, true);
@@ -139,6 +171,7 @@ const SETTINGS: ReadonlyMap<number, { bytes: number; set: (k: Kernel, p: EProces
     [21, { bytes: 4, set: setAffinity }],
     [22, { bytes: 4, set: () => STATUS_SUCCESS }],
     [29, { bytes: 4, set: setBreakOnTermination }],
+    [31, { bytes: 4, set: setDebugFlags }],
     [34, { bytes: 4, set: () => STATUS_SUCCESS }],
     [1000, { bytes: 4, set: () => STATUS_SUCCESS }],
   ]);

@@ -13,6 +13,7 @@ import {
   STATUS_SUCCESS,
   success,
 } from "../../abi/status.ts";
+import { DbgkMapViewOfSection, DbgkUnMapViewOfSection } from "../../dbgk/report.ts";
 import { KeGetPreviousMode } from "../../ke/current.ts";
 import type { Kernel } from "../../kernel.ts";
 import {
@@ -24,7 +25,8 @@ import {
 } from "../../mm/section.ts";
 import type { ImageInformation } from "../../mm/image.ts";
 import { accessForProtection } from "../../mm/protection.ts";
-import { MmMapViewOfSection, MmUnmapViewOfSection } from "../../mm/view.ts";
+import { imageViewAt } from "../../mm/imageview.ts";
+import { type MappedView, type MapViewArguments, MmMapViewOfSection, MmUnmapViewOfSection } from "../../mm/view.ts";
 import type { ObjectAttributes } from "../../ob/lookup.ts";
 import { ObReferenceObjectByHandle } from "../../ob/handle.ts";
 import { ObInsertObject, ObOpenObjectByName } from "../../ob/insert.ts";
@@ -117,7 +119,7 @@ function* NtMapViewOfSection(k: Kernel, a: ServiceArguments): Blocking<NtStatus>
   const section = referenceSection(k, handle, mapAccess(protection));
   if (!section.ok) return section.status;
   const view = { base, zeroBits, offset, viewSize, inheritDisposition, allocationType, protection };
-  const mapped = yield* withProcess(k, processHandle, (process) => MmMapViewOfSection(k, process, section.value, view));
+  const mapped = yield* withProcess(k, processHandle, (process) => mapView(k, process, section.value, view));
   yield* ObDereferenceObject(k, section.value);
   if (!mapped.ok) return mapped.status;
   const result = capture(k);
@@ -127,23 +129,48 @@ function* NtMapViewOfSection(k: Kernel, a: ServiceArguments): Blocking<NtStatus>
   return result.faulted ? result.status : mapped.value.status;
 }
 
+/** Maps a view, and tells the debugger of an image. */
+function* mapView(
+  k: Kernel,
+  process: EProcess,
+  section: SectionObject,
+  view: MapViewArguments,
+): Blocking<NtResult<MappedView>> {
+  const mapped = MmMapViewOfSection(k, process, section, view);
+  const tell = mapped.ok && section.segment.image !== null && process.debugPort !== null;
+  if (tell) yield* DbgkMapViewOfSection(k, process, mapped.value.base);
+  return mapped;
+}
+
 /** Runs `act` on the process of a handle, without a reference if it is the caller's own. */
-function* withProcess<T>(k: Kernel, handle: number, act: (process: EProcess) => NtResult<T>): Blocking<NtResult<T>> {
-  if (isOwnProcess(handle)) return act(ownProcess(k));
+function* withProcess<T>(
+  k: Kernel,
+  handle: number,
+  act: (process: EProcess) => Blocking<NtResult<T>>,
+): Blocking<NtResult<T>> {
+  if (isOwnProcess(handle)) return yield* act(ownProcess(k));
   const process = referenceProcess(k, handle, PROCESS_VM_OPERATION);
   if (!process.ok) return failure(process.status);
-  const result = act(process.value);
+  const result = yield* act(process.value);
   yield* ObDereferenceObject(k, process.value);
   return result;
 }
 
 function* NtUnmapViewOfSection(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   const [handle = 0, address = 0] = a;
-  if (isOwnProcess(handle)) return yield* MmUnmapViewOfSection(k, ownProcess(k), address);
+  if (isOwnProcess(handle)) return yield* unmapView(k, ownProcess(k), address);
   const process = referenceProcess(k, handle, PROCESS_VM_OPERATION);
   if (!process.ok) return process.status;
-  const status = yield* MmUnmapViewOfSection(k, process.value, address);
+  const status = yield* unmapView(k, process.value, address);
   yield* ObDereferenceObject(k, process.value);
+  return status;
+}
+
+/** Unmaps a view, and tells the debugger of an image. */
+function* unmapView(k: Kernel, process: EProcess, address: number): Blocking<NtStatus> {
+  const image = process.debugPort === null ? null : imageViewAt(process, address);
+  const status = yield* MmUnmapViewOfSection(k, process, address);
+  if (image !== null && status === STATUS_SUCCESS) yield* DbgkUnMapViewOfSection(k, process, image.base);
   return status;
 }
 
