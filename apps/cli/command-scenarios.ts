@@ -20,7 +20,7 @@ export function scenarios(options: ListOptions, { out }: Streams): Promise<numbe
   usedParts.add("scenarios");
   const all = allScenarios();
   if (options.json) {
-    const list = all.map(({ id, defects, meaning }) => ({ id, defects, meaning }));
+    const list = all.map(({ id, defects, meaning, kept = null }) => ({ id, defects, meaning, kept }));
     out.text(`${JSON.stringify({ scenarios: list }, null, 2)}\n`);
     return Promise.resolve(0);
   }
@@ -37,11 +37,13 @@ export function scenarios(options: ListOptions, { out }: Streams): Promise<numbe
 interface Shown {
   readonly id: string;
   readonly defects: readonly string[];
-  /** What was seen with the errata on. */
+  /** What was seen with the errata on; of what is kept, what was seen. */
   readonly on: string | null;
   /** What was seen without: null, or something is wrong. */
   readonly off: string | null;
-  /** Whether both are as they should be. */
+  /** Why it is no defect here; null if it is one. */
+  readonly kept: string | null;
+  /** Whether all is as it should be. */
   readonly ok: boolean;
 }
 
@@ -67,26 +69,31 @@ export function defects(options: ListOptions & { readonly ids: readonly string[]
 }
 
 function show(scenario: Scenario): Shown {
-  const { id, defects: errata } = scenario;
-  const on = runScenario(scenario, { errata });
+  const { id, defects: errata, kept = null } = scenario;
   const off = runScenario(scenario);
-  const ok = on.described && off.violation === null;
-  return { id, defects: errata, on: on.violation, off: off.violation, ok };
+  if (kept !== null) return { id, defects: errata, on: off.violation, off: null, kept, ok: off.described };
+  const on = runScenario(scenario, { errata });
+  return {
+    id,
+    defects: errata,
+    on: on.violation,
+    off: off.violation,
+    kept,
+    ok: on.described && off.violation === null,
+  };
 }
 
-function describe({ id, defects: errata, on, off, ok }: Shown, color: boolean): string {
-  const mark = ok ? paint(color, "32", "ok   ") : paint(color, "31", "WRONG");
-  return (
-    `${mark} ${paint(color, "1", id)}\n` +
-    `      with ${errata.join(", ")}: ${on ?? "nothing is seen"}\n` +
-    `      without: ${off ?? "clean"}\n`
-  );
+function describe({ id, defects: errata, on, off, kept, ok }: Shown, color: boolean): string {
+  const mark = !ok ? paint(color, "31", "WRONG") : kept === null ? paint(color, "32", "ok   ") : "kept ";
+  const head = `${mark} ${paint(color, "1", id)}\n`;
+  if (kept !== null) return `${head}      always: ${on ?? "nothing is seen"}\n      kept: ${kept}\n`;
+  return `${head}      with ${errata.join(", ")}: ${on ?? "nothing is seen"}\n      without: ${off ?? "clean"}\n`;
 }
 
 function summary(count: number, wrong: number): string {
   if (count === 0) return "no such scenario; rundown scenarios lists them";
   if (wrong > 0) return `${wrong} of ${count} scenarios are not as they should be`;
-  return `${count === 1 ? "1 scenario" : `${count} scenarios`}: each violation is there with its erratum, and only then`;
+  return `${count === 1 ? "1 scenario" : `${count} scenarios`}: each violation is there with its erratum, and only then; what is kept is always there`;
 }
 
 function paint(color: boolean, code: string, text: string): string {

@@ -83,8 +83,8 @@ export function parseChoice<T extends string>(text: string, choices: readonly T[
 
 /** `D02,D16`: ids of errata, in any case. Whether they are known is found out when they are needed. */
 export function parseErrata(text: string): readonly string[] {
-  const ids = text.split(",").map((id) => id.trim().toUpperCase());
-  if (!ids.every((id) => /^D\d\d$/u.test(id))) throw new UsageError("must name errata, such as D02 or D02,D16");
+  const ids = text.split(",").map((id) => id.trim().toLowerCase().replace("d", "D"));
+  if (!ids.every((id) => /^D\d\d[a-z]?$/u.test(id))) throw new UsageError("must name errata, such as D02 or D02,D16");
   return ids;
 }
 

@@ -11,6 +11,7 @@ import type { Kernel } from "../kernel.ts";
 import { firstOf, insertAfter, insertHead, insertTail, isListEmpty, removeEntry, removeHead } from "../rtl/list.ts";
 import type { ListEntry } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { erratumGap } from "../sim/gap.ts";
 import { newObjectId } from "../sim/identity.ts";
 import { trace } from "../sim/record.ts";
 import { KeBugCheckEx } from "./bugcheck.ts";
@@ -82,20 +83,21 @@ export function KeInsertQueueApc(
   if (apc.apcStateIndex === 3) apc.apcStateIndex = thread.apcStateIndex;
   apc.inserted = true;
   const state = apc.apcStateIndex === thread.apcStateIndex ? thread.apcState : thread.savedApcState;
-  linkApc(apc, state);
+  linkApc(k, apc, state);
   if (k.sim.trace !== null) trace(k, { kind: "apc", act: "queued", tid: thread.tid, mode: apc.apcMode, apc: apc.id });
   if (apc.apcStateIndex === thread.apcStateIndex) signalApc(k, apc, thread, increment);
   return true;
 }
 
-function linkApc(apc: KApc, state: KApcState): void {
+/** @erratum D32 the kill arms its delivery in the thread's current state, whichever it was queued in */
+function linkApc(k: Kernel, apc: KApc, state: KApcState): void {
   if (apc.apcMode === UserMode) {
     if (!apc.isExit) {
       insertTail(state.userList, apc.entry);
       return;
     }
     insertHead(state.userList, apc.entry);
-    state.userApcPending = true;
+    (k.sim.errata.has("D32") ? apc.thread.apcState : state).userApcPending = true;
     return;
   }
   if (apc.normalRoutine !== null) {
@@ -148,6 +150,7 @@ export function* KiDeliverApc(k: Kernel, mode: ProcessorMode): Blocking<void> {
   thread.apcState.kernelApcPending = false;
   if (thread.specialApcDisable === 0) {
     yield* deliverKernelList(k, thread);
+    if (k.sim.errata.has("D31")) yield* clearAfterScan(k, thread);
     if (mode === UserMode && thread.apcState.userApcPending && !isListEmpty(thread.apcState.userList)) {
       yield* deliverUserApc(k, thread);
     }
@@ -163,6 +166,15 @@ export function* KiDeliverApc(k: Kernel, mode: ProcessorMode): Blocking<void> {
     );
   }
   k.ke.prcb.irql = oldIrql;
+}
+
+/**
+ * The store that clears the request becomes visible after the list was found empty: what came in between is forgotten.
+ * @erratum D31 the processor's own reordering, as the order that it amounts to
+ */
+function* clearAfterScan(k: Kernel, thread: KThread): Blocking<void> {
+  yield* erratumGap(k, "D31:between-scan-and-clear");
+  thread.apcState.kernelApcPending = false;
 }
 
 function* deliverKernelList(k: Kernel, thread: KThread): Blocking<void> {

@@ -4,7 +4,7 @@
  * A handle with the top bit set belongs to the kernel's own table and to kernel mode alone; -1 and -2 stand for the
  * current process and thread; all others are looked up in the current process's table.
  */
-import { type ProcessorMode, UserMode } from "../abi/ke.ts";
+import { BugCheckCode, type ProcessorMode, UserMode } from "../abi/ke.ts";
 import { KERNEL_HANDLE_FLAG, OBJ_EXCLUSIVE, OBJ_INHERIT, OBJ_KERNEL_HANDLE, OBJ_PROTECT_CLOSE } from "../abi/ob.ts";
 import { CURRENT_PROCESS_HANDLE, CURRENT_THREAD_HANDLE } from "../abi/ps.ts";
 import {
@@ -18,6 +18,7 @@ import {
   success,
 } from "../abi/status.ts";
 import { ExCreateHandle, ExDestroyHandle, ExMapHandleToPointer, type HandleTable } from "../ex/handle.ts";
+import { KeBugCheckEx } from "../ke/bugcheck.ts";
 import { KeGetCurrentThread } from "../ke/current.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
@@ -49,13 +50,22 @@ export function ObReferenceObjectByHandle<T extends ObjectBody>(
   const process = KeGetCurrentThread(k).apcState.process as ObProcess;
   if (handle >>> 0 >= KERNEL_HANDLE_FLAG) return referenceSpecial(k, handle >>> 0, desiredAccess, type, mode);
   const table = process.objectTable;
-  if (table === null) return INVALID_HANDLE;
+  if (table === null) return withoutTable(k);
   return referenceInTable(table, handle, desiredAccess, type, mode);
 }
 
 const INVALID_HANDLE: NtResult<never> = Object.freeze(failure<never>(STATUS_INVALID_HANDLE));
 const TYPE_MISMATCH: NtResult<never> = Object.freeze(failure<never>(STATUS_OBJECT_TYPE_MISMATCH));
 const ACCESS_DENIED: NtResult<never> = Object.freeze(failure<never>(STATUS_ACCESS_DENIED));
+
+/**
+ * The process's handles are closed already, and its last thread is still on its way out.
+ * @erratum D29 nobody looks, and the machine stops over a table that is not there
+ */
+function withoutTable(k: Kernel): NtResult<never> {
+  if (k.sim.errata.has("D29")) KeBugCheckEx(k, BugCheckCode.PAGE_FAULT_IN_NONPAGED_AREA);
+  return INVALID_HANDLE;
+}
 
 function referenceInTable<T extends ObjectBody>(
   table: HandleTable,

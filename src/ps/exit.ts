@@ -32,6 +32,7 @@ import { PopCleanupPowerState } from "../po/power.ts";
 import { assert } from "../rtl/assert.ts";
 import type { ListEntry } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { erratumGap } from "../sim/gap.ts";
 import { emit, type HeldResource } from "../sim/record.ts";
 import { SeAuditProcessExit, SeDetailedAuditingWithToken } from "../se/audit.ts";
 import { PsGetCurrentThread } from "./current.ts";
@@ -49,7 +50,9 @@ import { handleOf } from "./waits.ts";
  * Ends the current thread, and its process if it is the last one. Never returns.
  * @irql PASSIVE_LEVEL, or APC_LEVEL when the kill is delivered on the way to user mode
  * @source ntoskrnl/ps/kill.c:451-921, PspExitThread
- * @deviates every step exactly once even if a callback re-enters (D24); kernel-APC-in-progress ends here (D23)
+ * @deviates every step exactly once even if a callback re-enters (D24); kernel-APC-in-progress ends here (D23); process and
+ *   thread are signaled in one step (D30)
+ * @erratum D23, D24, D30 the opposite of each; D25 thread rundown is never completed
  */
 export function* PspExitThread(k: Kernel, exitStatus: NtStatus): Blocking<never> {
   const thread = PsGetCurrentThread(k);
@@ -79,6 +82,7 @@ export function* PspExitThread(k: Kernel, exitStatus: NtStatus): Blocking<never>
   bugCheckOnKernelApcs(k, thread);
   if (last) signalProcess(k, process);
   else skip(k, "E46", "not-last");
+  if (last && k.sim.errata.has("D30")) yield* erratumGap(k, "D30:process-signaled");
   step(k, "E47");
   return yield* KeTerminateThread(k, 0);
 }
@@ -86,7 +90,7 @@ export function* PspExitThread(k: Kernel, exitStatus: NtStatus): Blocking<never>
 /** E1 to E5: a thread that is attached, a worker, or has its APCs off may not exit. */
 function* refuseUnlessFitToExit(k: Kernel, thread: EThread): Blocking<void> {
   step(k, "E1");
-  assert(!thread.exiting, "a thread exits once");
+  assert(!thread.exiting || k.sim.errata.has("D24"), "a thread exits once");
   thread.exiting = true;
   if (thread.apcStateIndex !== 0) {
     step(k, "E2");
@@ -94,7 +98,7 @@ function* refuseUnlessFitToExit(k: Kernel, thread: EThread): Blocking<void> {
     KeBugCheckEx(k, BugCheckCode.INVALID_PROCESS_ATTACH_ATTEMPT, thread.threadsProcess.id, attached, 1, thread.id);
   }
   // Whoever calls this from a normal kernel APC never returns to its delivery (D23).
-  thread.apcState.kernelApcInProgress = false;
+  if (!k.sim.errata.has("D23")) thread.apcState.kernelApcInProgress = false;
   const raised = k.ke.prcb.irql >= APC_LEVEL;
   if (raised) yield* KeLowerIrql(k, PASSIVE_LEVEL);
   step(k, "E3", raised ? "lowered" : "passive");
@@ -111,7 +115,7 @@ function* refuseUnlessFitToExit(k: Kernel, thread: EThread): Blocking<void> {
 /** E6 to E8: nobody else works on the thread any more; those who asked hear of it while it is still whole. */
 function* announceExit(k: Kernel, thread: EThread): Blocking<void> {
   yield* ExWaitForRundownProtectionRelease(k, thread.rundownProtect);
-  ExRundownCompleted(thread.rundownProtect);
+  if (!k.sim.errata.has("D25")) ExRundownCompleted(thread.rundownProtect);
   step(k, "E6");
   PopCleanupPowerState(thread);
   step(k, "E7");
@@ -155,6 +159,7 @@ function* leaveProcess(k: Kernel, thread: EThread, exitStatus: NtStatus): Blocki
 /**
  * The process's exit code: the last thread's status, unless that thread was never born properly.
  * @deviates if nobody ever recorded a status it stays THREAD_IS_TERMINATING, not success (D14)
+ * @erratum D14 takes the initial value for a status that somebody recorded
  */
 function settleExitStatus(k: Kernel, process: EProcess, exitStatus: NtStatus): void {
   if (exitStatus !== STATUS_THREAD_IS_TERMINATING) {
@@ -166,7 +171,7 @@ function settleExitStatus(k: Kernel, process: EProcess, exitStatus: NtStatus): v
     step(k, "E12", "already-settled");
     return;
   }
-  const recorded = process.lastThreadExitStatusRecorded;
+  const recorded = process.lastThreadExitStatusRecorded || k.sim.errata.has("D14");
   process.exitStatus = recorded ? process.lastThreadExitStatus : exitStatus;
   step(k, "E12", recorded ? "recorded-status" : "never-recorded");
 }

@@ -50,11 +50,15 @@ export function queueKill(k: Kernel, thread: EThread, exitStatus: NtStatus): NtS
  * ends here and no user APC is built.
  * @irql APC_LEVEL
  * @source ntoskrnl/ps/kill.c:923-946, PsExitSpecialApc
+ * @deviates does nothing in a thread that exits already (D24)
+ * @erratum D24 the exit begins anew, inside the one that is under way
  */
 export function* PsExitSpecialApc(k: Kernel, apc: KApc, call: ApcCall): Blocking<void> {
   if (call.argument2 === 0) return;
   const status = exitStatusOf(call.normalContext);
   yield* PspExitApcRundown(k, apc);
+  // A callback into user mode, made while the thread exits, delivers the kill that somebody else queued meanwhile.
+  if (PsGetCurrentThread(k).exiting && !k.sim.errata.has("D24")) return;
   return yield* PspExitThread(k, status);
 }
 

@@ -24,7 +24,7 @@ import { emit } from "../sim/record.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import { PspDeleteProcess, PspDeleteThread } from "./delete.ts";
 import { KiDispatchException } from "./exception.ts";
-import { PsImpersonateClient } from "./impersonation.ts";
+import { activeImpersonation, PsImpersonateClient } from "./impersonation.ts";
 import type { Job } from "./job.ts";
 import { PspCloseJob, PspDeleteJob } from "./jobkill.ts";
 import { PspJobTimeLimitsWork } from "./jobtimelimits.ts";
@@ -109,7 +109,7 @@ export function connectPs(k: Kernel): void {
   k.ke.upcalls.threadTerminated = recordSignal;
   k.ke.upcalls.raiseUserException = raiseUserException;
   k.ex.upcalls.createSystemThread = startSystemThread;
-  k.ex.upcalls.isImpersonating = (thread) => thread instanceof EThread && thread.impersonationInfo !== null;
+  k.ex.upcalls.isImpersonating = (thread) => thread instanceof EThread && activeImpersonation(thread) !== null;
   connectSecurity(k);
   k.lpc.upcalls.lookupThread = (kernel, { pid, tid }) => peekThread(kernel, pid, tid);
   k.lpc.upcalls.processCreateTime = (process) => (process instanceof EProcess ? systemTimeOf(process.createTime) : 0n);
@@ -126,7 +126,7 @@ function connectSecurity(k: Kernel): void {
   k.se.upcalls.threadType = () => k.ps.threadType;
   k.se.upcalls.processToken = (process) => (process instanceof EProcess ? process.token : null);
   k.se.upcalls.processToken = (process) => (process instanceof EProcess ? process.token : null);
-  k.se.upcalls.impersonation = (thread) => (thread instanceof EThread ? thread.impersonationInfo : null);
+  k.se.upcalls.impersonation = (thread) => (thread instanceof EThread ? activeImpersonation(thread) : null);
   k.se.upcalls.peekPrimaryToken = (thread) => {
     assert(thread instanceof EThread && thread.threadsProcess.token !== null, "a process has a token while it lives");
     return thread.threadsProcess.token;

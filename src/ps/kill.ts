@@ -37,7 +37,7 @@ import { PspExitThread } from "./exit.ts";
 import { queueKill } from "./exitapc.ts";
 import { hasCrossThreadFlag, hasProcessFlag, PspSetCrossThreadFlag, PspSetProcessFlag } from "./flags.ts";
 import { PsGetNextProcess, PsGetNextProcessThread } from "./iterate.ts";
-import { hasKillErrata, killWithErrata } from "./killerrata.ts";
+import { hasKillErrata, killThreadsWithErrata, killWithErrata } from "./killerrata.ts";
 import { type KillReason, recordRequest } from "./killreason.ts";
 import type { EProcess, EThread } from "./objects.ts";
 import { skip, step } from "./steps.ts";
@@ -65,11 +65,11 @@ export function* PspTerminateThreadByPointer(
     step(k, "K4");
     return yield* PspExitThread(k, exitStatus);
   }
+  if (hasKillErrata(k)) return yield* killWithErrata(k, thread, exitStatus, options);
   if (hasCrossThreadFlag(thread, CT_SYSTEM_THREAD)) {
     step(k, "K5");
     return STATUS_ACCESS_DENIED;
   }
-  if (hasKillErrata(k)) return yield* killWithErrata(k, thread, exitStatus, options);
   if (hasCrossThreadFlag(thread, CT_TERMINATED)) skip(k, "K1", "already-dying");
   else yield* catchCriticalThread(k, thread);
   KeEnterCriticalRegion(k);
@@ -104,6 +104,25 @@ export function* PspTerminateProcess(
   exitStatus: NtStatus,
   reason: KillReason,
 ): Blocking<NtStatus> {
+  const { errata } = k.sim;
+  const spoilt = errata.has("D04") || errata.has("D06");
+  const status = spoilt
+    ? yield* killThreadsWithErrata(k, process, exitStatus, { reason, kill: PspTerminateThreadByPointer })
+    : yield* killThreads(k, process, exitStatus, reason);
+  if (status === STATUS_PROCESS_IS_TERMINATING) return status;
+  const nothing = status === STATUS_NOTHING_TO_TERMINATE;
+  if (nothing || process.debugPort !== null) {
+    step(k, "PT4", nothing ? "no-thread" : "debugged");
+    yield* ObClearProcessHandleTable(k, process);
+  } else skip(k, "PT4", "not-needed");
+  step(k, "PT5", nothing ? "nothing-to-terminate" : "success");
+  const caller = PsGetCurrentThread(k);
+  if (process === caller.threadsProcess) yield* terminateSelfLast(k, caller, exitStatus, reason);
+  return status;
+}
+
+/** PT1 to PT3, under process rundown. */
+function* killThreads(k: Kernel, process: EProcess, exitStatus: NtStatus, reason: KillReason): Blocking<NtStatus> {
   const caller = PsGetCurrentThread(k);
   KeEnterCriticalRegion(k);
   if (!ExAcquireRundownProtection(process.rundownProtect)) {
@@ -127,13 +146,6 @@ export function* PspTerminateProcess(
   }
   ExReleaseRundownProtection(k, process.rundownProtect);
   yield* KeLeaveCriticalRegion(k);
-  const nothing = status === STATUS_NOTHING_TO_TERMINATE;
-  if (nothing || process.debugPort !== null) {
-    step(k, "PT4", nothing ? "no-thread" : "debugged");
-    yield* ObClearProcessHandleTable(k, process);
-  } else skip(k, "PT4", "not-needed");
-  step(k, "PT5", nothing ? "nothing-to-terminate" : "success");
-  if (process === caller.threadsProcess) yield* terminateSelfLast(k, caller, exitStatus, reason);
   return status;
 }
 
@@ -167,10 +179,12 @@ export function PsTerminateProcess(k: Kernel, process: EProcess, exitStatus: NtS
 /**
  * Ends all processes but the System and Idle ones, and waits for none of them.
  * @source ntoskrnl/ps/kill.c:136-156, PspShutdownProcessManager
- * @deviates skips the caller's own process and critical ones, which would stop the machine (D44)
+ * @deviates skips the caller's own process, and critical ones, which would stop the machine (D44)
+ * @erratum D05 the loop comes to its caller's own process, and is never finished
  */
 export function* PspShutdownProcessManager(k: Kernel): Blocking<void> {
-  const own = PsGetCurrentProcess(k);
+  // Without it the loop ends with its caller, who holds a reference and leaves the others alive (D05).
+  const own = k.sim.errata.has("D05") ? null : PsGetCurrentProcess(k);
   for (
     let process = yield* PsGetNextProcess(k, null);
     process !== null;
@@ -200,9 +214,11 @@ export function* PsTerminateSystemThread(k: Kernel, exitStatus: NtStatus): Block
 
 /**
  * Whether the address space is being torn down.
+ * @erratum D46 answers with the bit, 4, which is not what `=== true` asks for
  * @source ntoskrnl/ps/kill.c:1069-1074, PspIsProcessExiting
  * @public for drivers
  */
-export function PspIsProcessExiting(process: EProcess): boolean {
+export function PspIsProcessExiting(k: Kernel, process: EProcess): boolean {
+  if (k.sim.errata.has("D46")) return (process.flags & PSF_PROCESS_EXITING) as unknown as boolean;
   return hasProcessFlag(process, PSF_PROCESS_EXITING);
 }

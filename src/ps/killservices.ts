@@ -17,26 +17,29 @@ import {
 import {
   DBG_TERMINATE_PROCESS,
   NT_ERROR,
+  type NtResult,
   type NtStatus,
   STATUS_ACCESS_DENIED,
   STATUS_CANT_TERMINATE_SELF,
   STATUS_NOTHING_TO_TERMINATE,
   STATUS_PROCESS_IS_TERMINATING,
   STATUS_SUCCESS,
+  success,
 } from "../abi/status.ts";
 import { ExAcquireRundownProtection, ExReleaseRundownProtection } from "../ex/rundown.ts";
 import { KeGetPreviousMode } from "../ke/current.ts";
-import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObClearProcessHandleTable } from "../ob/killprocess.ts";
 import { ObReferenceObjectByHandle } from "../ob/handle.ts";
-import { ObDereferenceObject } from "../ob/reference.ts";
+import { ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { erratumGap } from "../sim/gap.ts";
 import { PspCatchCriticalBreak } from "./critical.ts";
-import { PsGetCurrentThread } from "./current.ts";
+import { PsGetCurrentProcess, PsGetCurrentThread } from "./current.ts";
 import { hasProcessFlag, PspSetProcessFlag } from "./flags.ts";
 import { PsGetNextProcessThread } from "./iterate.ts";
 import { PspTerminateThreadByPointer } from "./kill.ts";
+import { enterKill, leaveKill } from "./killerrata.ts";
 import type { KillReason } from "./killreason.ts";
 import type { EProcess, EThread } from "./objects.ts";
 import { skip, step } from "./steps.ts";
@@ -48,44 +51,41 @@ import { skip, step } from "./steps.ts";
  * @source ntoskrnl/ps/kill.c:1162-1278, NtTerminateProcess
  * @deviates `ACCESS_DENIED` for the System process (D10); the critical check follows the liveness check and only the
  *   call that decides the death makes it (D47); "own" means the home process, not the attached one (D15)
+ * @erratum D10, D15, D35, D47 the opposite of each
  */
 export function* NtTerminateProcess(k: Kernel, processHandle: number, exitStatus: NtStatus): Blocking<NtStatus> {
   const killByHandle = processHandle !== 0;
   const caller = PsGetCurrentThread(k);
   step(k, "NP1", killByHandle ? "handle" : "own");
-  const reference = ObReferenceObjectByHandle<EProcess>(
-    k,
-    killByHandle ? processHandle : CURRENT_PROCESS_HANDLE,
-    PROCESS_TERMINATE,
-    k.ps.processType,
-    KeGetPreviousMode(k),
-  );
+  const reference = referenceVictim(k, caller, processHandle);
   if (!reference.ok) {
     step(k, "NP2", "refused");
     return reference.status;
   }
   const process = reference.value;
-  const system = process === k.ps.initialSystemProcess;
+  const system = process === k.ps.initialSystemProcess && !k.sim.errata.has("D10");
   step(k, "NP2", system ? "system" : "found");
   if (system) {
     yield* ObDereferenceObject(k, process);
     return STATUS_ACCESS_DENIED;
   }
-  const own = process === caller.threadsProcess;
+  const own = process === ownProcess(k, caller);
+  if (k.sim.errata.has("D47")) yield* catchCriticalProcess(k, process);
 
   // In a critical region: a suspended killer would hold the rundown, and with it the victim's exit (D35).
-  KeEnterCriticalRegion(k);
+  enterKill(k);
   const taken = ExAcquireRundownProtection(process.rundownProtect);
   step(k, "NP4", taken ? "taken" : "ending");
   if (!taken) {
-    yield* KeLeaveCriticalRegion(k);
+    yield* leaveKill(k);
     yield* ObDereferenceObject(k, process);
     return STATUS_PROCESS_IS_TERMINATING;
   }
+  yield* erratumGap(k, "D35:rundown-held");
   const status = yield* killOtherThreads(k, process, exitStatus, { killByHandle });
   ExReleaseRundownProtection(k, process.rundownProtect);
   step(k, "NP8");
-  yield* KeLeaveCriticalRegion(k);
+  yield* leaveKill(k);
 
   if (own && killByHandle) {
     step(k, "NP9");
@@ -102,6 +102,25 @@ export function* NtTerminateProcess(k: Kernel, processHandle: number, exitStatus
   step(k, "NP14");
   yield* ObDereferenceObject(k, process);
   return STATUS_SUCCESS;
+}
+
+/** NP2. Without a handle it is the process that an exit of the caller ends, whatever the caller is attached to. */
+function referenceVictim(k: Kernel, caller: EThread, handle: number): NtResult<EProcess> {
+  const own = ownProcess(k, caller);
+  if (handle === 0 && own !== PsGetCurrentProcess(k)) {
+    ObReferenceObject(own);
+    return success(own);
+  }
+  const named = handle === 0 ? CURRENT_PROCESS_HANDLE : handle;
+  return ObReferenceObjectByHandle<EProcess>(k, named, PROCESS_TERMINATE, k.ps.processType, KeGetPreviousMode(k));
+}
+
+/**
+ * The process that an exit of the caller ends.
+ * @erratum D15 the one that it is attached to
+ */
+function ownProcess(k: Kernel, caller: EThread): EProcess {
+  return k.sim.errata.has("D15") ? PsGetCurrentProcess(k) : caller.threadsProcess;
 }
 
 /** An exit with the code of the thread's last exception is what an unhandled exception filter does. */
@@ -124,7 +143,7 @@ function* killOtherThreads(
   step(k, "NP5");
   if (options.killByHandle) {
     if (hasProcessFlag(process, PSF_PROCESS_DELETE)) skip(k, "NP3", "already-dying");
-    else yield* catchCriticalProcess(k, process);
+    else if (!k.sim.errata.has("D47")) yield* catchCriticalProcess(k, process);
     PspSetProcessFlag(process, PSF_PROCESS_DELETE);
     step(k, "NP6");
   } else {
@@ -190,9 +209,10 @@ export function* NtTerminateThread(k: Kernel, threadHandle: number, exitStatus: 
   const caller = PsGetCurrentThread(k);
   const suicide = { self: true, route: "exited", via: "NtTerminateThread" } as const;
   if (threadHandle === 0) {
-    const last = caller.threadsProcess.activeThreads === 1;
+    const last = ownProcess(k, caller).activeThreads === 1;
     step(k, "NT1", last ? "last" : "not-last");
     if (last) return STATUS_CANT_TERMINATE_SELF;
+    yield* erratumGap(k, "D33:counted");
     return yield* PspTerminateThreadByPointer(k, caller, exitStatus, suicide);
   }
   if (threadHandle === CURRENT_THREAD_HANDLE) {

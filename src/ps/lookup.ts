@@ -15,7 +15,7 @@ export function PsLookupProcessByProcessId(k: Kernel, pid: number): NtResult<EPr
 /** @returns the thread, referenced, or INVALID_PARAMETER; one that is still being built is not found */
 export function PsLookupThreadByThreadId(k: Kernel, tid: number): NtResult<EThread> {
   const object = ExMapHandleToPointer(k.ps.cidTable, tid)?.object;
-  if (!(object instanceof EThread) || object.ethreadListEntry.flink === null) return failure(STATUS_INVALID_PARAMETER);
+  if (!(object instanceof EThread) || isHalfBuilt(k, object)) return failure(STATUS_INVALID_PARAMETER);
   if (!ObReferenceObjectSafe(object)) return failure(STATUS_INVALID_PARAMETER);
   return success(object);
 }
@@ -30,8 +30,16 @@ export function peekThread(k: Kernel, pid: number, tid: number): EThread | null 
 /** @returns the thread, referenced, or INVALID_CID, also if the thread is not one of the process */
 export function PsLookupProcessThreadByCid(k: Kernel, pid: number, tid: number): NtResult<EThread> {
   const object = ExMapHandleToPointer(k.ps.cidTable, tid)?.object;
-  if (!(object instanceof EThread) || object.ethreadListEntry.flink === null) return failure(STATUS_INVALID_CID);
+  if (!(object instanceof EThread) || isHalfBuilt(k, object)) return failure(STATUS_INVALID_CID);
   if (pid !== 0 && object.threadsProcess.pid !== pid) return failure(STATUS_INVALID_CID);
   if (!ObReferenceObjectSafe(object)) return failure(STATUS_INVALID_CID);
   return success(object);
+}
+
+/**
+ * Whether the thread must not be found yet: it is not in its process's list.
+ * @erratum D08, D09 a thread is found as soon as it has an id
+ */
+function isHalfBuilt({ sim: { errata } }: Kernel, thread: EThread): boolean {
+  return thread.ethreadListEntry.flink === null && !errata.has("D08") && !errata.has("D09");
 }

@@ -10,6 +10,7 @@ import {
   NT_SUCCESS,
   STATUS_PROCESS_IS_TERMINATING,
   STATUS_QUOTA_EXCEEDED,
+  STATUS_TIMEOUT,
   success,
 } from "../abi/status.ts";
 import { ExCreateHandle } from "../ex/handle.ts";
@@ -70,6 +71,8 @@ export function* PspCreateProcess(k: Kernel, creation: ProcessCreation): Blockin
   process.imagePath = creation.imagePath;
   process.createTime = KeQueryInterruptTime(k);
   process.grantedAccess = PROCESS_ALL_ACCESS;
+  // The status of other trees, which no exit takes for "not yet known" (D14).
+  if (k.sim.errata.has("D14c")) process.exitStatus = STATUS_TIMEOUT;
   const status = yield* furnishProcess(k, process, creation);
   if (!NT_SUCCESS(status)) {
     yield* ObDereferenceObject(k, process);

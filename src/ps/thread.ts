@@ -44,6 +44,7 @@ import { ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
 import { assert } from "../rtl/assert.ts";
 import { insertTail } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { erratumGap } from "../sim/gap.ts";
 import { newObjectId } from "../sim/identity.ts";
 import { emit } from "../sim/record.ts";
 import { PsGetCurrentThread } from "./current.ts";
@@ -89,6 +90,7 @@ export function* PspCreateThread(
   const built = yield* buildThread(k, process, creation);
   if (!built.ok) return built;
   const thread = built.value;
+  yield* erratumGap(k, "D07:built");
   // From here to readying nobody may suspend the creator.
   KeEnterCriticalRegion(k);
   const linked = yield* linkThread(k, process, thread);
@@ -98,6 +100,7 @@ export function* PspCreateThread(
     yield* discardThread(k, process, thread);
     return failure(linked);
   }
+  yield* beforeReadying(k);
   const handle = yield* publishThread(k, thread, creation);
   yield* KeLeaveCriticalRegion(k);
   if (handle.ok) return success({ thread, handle: handle.value });
@@ -122,17 +125,24 @@ function* buildThread(k: Kernel, process: EProcess, creation: ThreadCreation): B
   thread.startAddress = creation.startAddress ?? 0;
   if (creation.setUp === null) thread.crossThreadFlags |= CT_SYSTEM_THREAD;
   if (creation.hideFromDebugger === true) thread.crossThreadFlags |= CT_HIDE_FROM_DEBUGGER;
-  const status = furnishThread(k, process, thread, creation);
+  const named = giveThreadId(k, thread);
+  yield* erratumGap(k, "D09:id-given");
+  const status = NT_SUCCESS(named) ? furnishThread(k, process, thread, creation) : named;
   if (NT_SUCCESS(status)) return success(thread);
   yield* discardThread(k, process, thread);
   return failure(status);
 }
 
-/** The parts that may run out. Whatever was made is undone by {@link discardThread} or the delete procedure. */
-function furnishThread(k: Kernel, process: EProcess, thread: EThread, creation: ThreadCreation): NtStatus {
+/** The id leads to the thread from here on, but nobody finds it before it is linked (D08, D09). */
+function giveThreadId(k: Kernel, thread: EThread): NtStatus {
   const id = ExCreateHandle(k, k.ps.cidTable, thread, 0, 0);
   if (!id.ok) return id.status;
   thread.tid = id.value;
+  return STATUS_SUCCESS;
+}
+
+/** The parts that may run out. Whatever was made is undone by {@link discardThread} or the delete procedure. */
+function furnishThread(k: Kernel, process: EProcess, thread: EThread, creation: ThreadCreation): NtStatus {
   if (!ExAcquireRundownProtection(process.rundownProtect)) return STATUS_PROCESS_IS_TERMINATING;
   const status = furnishUnderRundown(k, thread, creation);
   if (!NT_SUCCESS(status)) ExReleaseRundownProtection(k, process.rundownProtect);
@@ -164,14 +174,17 @@ function furnishUnderRundown(k: Kernel, thread: EThread, creation: ThreadCreatio
   return STATUS_SUCCESS;
 }
 
-/** Links the thread into its process, unless the process, or the creator in its own process, is dying (D07). */
+/**
+ * Links the thread into its process, unless the process, or the creator in its own process, is dying (D07).
+ * @erratum D07 asks whether the new thread is dying, which nobody can have told it yet
+ */
 function* linkThread(k: Kernel, process: EProcess, thread: EThread): Blocking<NtStatus> {
   const creator = PsGetCurrentThread(k);
   yield* ExAcquirePushLockExclusive(k, process.processLock);
   const doomedCreator =
     creator.threadsProcess === process &&
     !hasCrossThreadFlag(thread, CT_SYSTEM_THREAD) &&
-    hasCrossThreadFlag(creator, CT_TERMINATED);
+    hasCrossThreadFlag(k.sim.errata.has("D07") ? thread : creator, CT_TERMINATED);
   const refused = hasProcessFlag(process, PSF_PROCESS_DELETE) || doomedCreator;
   if (!refused) {
     insertTail(process.ethreadListHead, thread.ethreadListEntry);
@@ -180,6 +193,17 @@ function* linkThread(k: Kernel, process: EProcess, thread: EThread): Blocking<Nt
   }
   ExReleasePushLock(k, process.processLock);
   return refused ? STATUS_PROCESS_IS_TERMINATING : STATUS_SUCCESS;
+}
+
+/**
+ * Between linking and readying.
+ * @erratum D36 the creator can be suspended here, with a thread that counts and cannot run
+ */
+function* beforeReadying(k: Kernel): Blocking<void> {
+  const suspendable = k.sim.errata.has("D36");
+  if (suspendable) yield* KeLeaveCriticalRegion(k);
+  yield* erratumGap(k, "D36:linked");
+  if (suspendable) KeEnterCriticalRegion(k);
 }
 
 /** Tells of the new thread, gives out its handle, and lets it run; a failure makes it die at once. */

@@ -5,6 +5,7 @@ import { driverScenarios } from "./catalogue/drivers.ts";
 import { exitScenarios } from "./catalogue/exit.ts";
 import { jobScenarios } from "./catalogue/jobs.ts";
 import { killScenarios } from "./catalogue/kill.ts";
+import { processKillScenarios } from "./catalogue/killprocess.ts";
 import { lpcScenarios } from "./catalogue/lpc.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -12,6 +13,7 @@ import type { Scenario } from "./scenario.ts";
 export function allScenarios(): readonly Scenario[] {
   const all = [
     ...killScenarios,
+    ...processKillScenarios,
     ...exitScenarios,
     ...creationScenarios,
     ...jobScenarios,
@@ -28,5 +30,6 @@ export function findScenario(id: string): Scenario | null {
 
 /** The errata that a machine knows, sorted. */
 export function knownErrata(): readonly string[] {
-  return [...new Set(allScenarios().flatMap(({ defects }) => defects))].sort();
+  const errata = allScenarios().flatMap(({ defects, kept }) => (kept === undefined ? defects : []));
+  return [...new Set(errata)].sort();
 }

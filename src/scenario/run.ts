@@ -135,8 +135,12 @@ export class Performance {
       thread.priority = DIRECTOR_PRIORITY;
     });
     yield* setUp(stage);
-    yield* nt.call((k) => stage.perform(k, schedule));
-    this.#violation = violation(stage);
+    // In one call, so that a director who is told to die still looks.
+    const look = (): string | null => (this.#violation = violation(stage));
+    yield* nt.call(function* (k) {
+      yield* stage.perform(k, schedule);
+      look();
+    });
     // The machine is stopped as it is, so that a report shows it.
     if (this.#violation !== null) yield* nt.NtDelayExecution(false, null);
     yield* nt.call((k) => stage.dismiss(k));

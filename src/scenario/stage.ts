@@ -143,7 +143,7 @@ export class Stage implements Schedule {
     actor.thread = yield* nt.call((k) => this.#createSystemThread(k, name, actor, routine));
   }
 
-  /** Does the schedule. Called by the director's thread. */
+  /** Does the schedule, and lets everybody go as far as they can. Called by the director's thread. */
   *perform(k: Kernel, schedule: readonly Turn[]): Blocking<void> {
     const everybodyElse = { mode: KernelMode, alertable: false, timeout100ns: TURN_100NS } as const;
     yield* KeDelayExecutionThread(k, everybodyElse);
@@ -200,7 +200,7 @@ export class Stage implements Schedule {
   #finish(k: Kernel, actor: Actor, answer: unknown): void {
     actor.done = true;
     actor.answer = answer;
-    if (actor === this.#current) KeSetEvent(k, this.#turnOver, 0);
+    if (actor === this.#current && actor.until === null) KeSetEvent(k, this.#turnOver, 0);
   }
 
   *#make(

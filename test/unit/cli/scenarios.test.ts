@@ -77,6 +77,7 @@ test("scenarios are listed with their defects", async () => {
     id: D02,
     defects: ["D02"],
     meaning: expect.stringContaining("suspended") as string,
+    kept: null,
   });
 });
 
