@@ -3,7 +3,25 @@
  * layer's state by type, and may be imported by type from anywhere, so cycles through it vanish at run time.
  */
 const LAYERS = [
-  ...["abi", "rtl", "sim", "ke", "ex", "ob", "se", "mm", "io", "cm", "po", "lpc", "ps", "dbgk", "win32k", "nt"],
+  ...[
+    "abi",
+    "rtl",
+    "sim",
+    "ke",
+    "ex",
+    "ob",
+    "se",
+    "mm",
+    "io",
+    "cm",
+    "po",
+    "lpc",
+    "ps",
+    "dbgk",
+    "win32k",
+    "nt",
+    "check",
+  ],
   ...["cpu", "guest", "machine", "scenario", "explore", "report"],
 ];
 /** A processor knows nothing of the kernel that it runs under. */

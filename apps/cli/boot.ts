@@ -71,6 +71,7 @@ function machineOptions(
     stderr: streams.stderr,
     record: streams.record,
     ...(streams.trace === null ? {} : { trace: streams.trace }),
+    ...(streams.observe === null ? {} : { observe: streams.observe }),
   };
 }
 

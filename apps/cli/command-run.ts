@@ -5,6 +5,7 @@
  * else); all our text goes to standard error. Whatever happens, output of the guest that was made is written first.
  */
 import type { LeakEntry, MachineEnd, WaitGraph } from "../../src/abi/report.ts";
+import type { Kernel } from "../../src/kernel.ts";
 import { ReportBuilder } from "../../src/report/builder.ts";
 import { traceHeader, traceSink } from "../../src/report/jsonl.ts";
 import type { Report } from "../../src/report/report.ts";
@@ -45,6 +46,8 @@ export interface GuestStreams {
   readonly record: RecordSink;
   /** Takes the fine-grained events; null if nobody wants them. */
   readonly trace: RecordSink | null;
+  /** Called when the kernel has booted; null if nobody wants to look on. */
+  readonly observe: ((k: Kernel) => void) | null;
 }
 
 /** Everything outside of us that a run touches, so that tests can stand in for it. */
@@ -57,6 +60,8 @@ export interface RunHost {
   readonly readInput: () => Uint8Array;
   /** Makes a machine with the program started on it. Throws a {@link CliFailure} if that cannot be. */
   readonly boot: (options: RunOptions, program: Program, streams: GuestStreams) => Promise<RunningMachine>;
+  /** What `--check` has look on. */
+  readonly loadCheck: () => Promise<(k: Kernel) => void>;
   /** The scenario that takes the place of a program; null if none of that name is known. */
   readonly findScenario: (options: RunOptions) => Promise<ScenarioProgram | null>;
 }
@@ -81,7 +86,8 @@ export async function run(options: RunOptions, streams: Streams, host: RunHost =
   try {
     const input = lazily(() => interruption.whileDeaf(host.readInput));
     const sinks = recordSinks(builder, trace, program.name);
-    const connections = { stdin: input, stdout: guest.stdout, stderr: guest.stderr, ...sinks };
+    const observe = options.check ? await host.loadCheck() : null;
+    const connections = { stdin: input, stdout: guest.stdout, stderr: guest.stderr, ...sinks, observe };
     machine = scenario?.boot(connections) ?? (await host.boot(options, program, connections));
     driven = await driveToEnd(machine, options, host, interruption, guest);
   } finally {
@@ -204,6 +210,7 @@ function nodeHost(): RunHost {
     pause: () => new Promise((resolve) => setImmediate(resolve)),
     readInput: readStandardInput,
     boot: async (options, program, streams) => (await import("./boot.ts")).boot(options, program, streams, process.env),
+    loadCheck: async () => (await import("./check.ts")).failOnViolation,
     findScenario: async (options) => (await import("./scenarios.ts")).findScenarioProgram(options),
   };
 }

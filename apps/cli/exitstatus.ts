@@ -12,7 +12,7 @@ export const ExitStatus = {
   ForbiddenFinding: 121,
   Deadlock: 122,
   Limit: 124,
-  /** We failed, or were called wrongly. */
+  /** We failed, or were called wrongly; with `--check`, the kernel broke a rule of its own. */
   OwnFailure: 125,
   NotRunnable: 126,
   NotFound: 127,
@@ -33,7 +33,7 @@ export const EXIT_STATUS_HELP = `Exit status:
   121    what --fail-on forbids was found, or the scenario's violation
   122    deadlock: nothing could run any more
   124    a limit was reached
-  125    rundown itself failed, or was called wrongly
+  125    rundown itself failed, or was called wrongly; with --check, its kernel broke a rule of its own
   126    not a program that can run here
   127    no such program
   129, 130, 143  stopped by a hang-up, Ctrl-C, a termination request

@@ -41,6 +41,7 @@ export interface RunOptions {
   processor: (typeof PROCESSORS)[number];
   readonly failOn: Set<ForbiddenFinding>;
   readonly errata: string[];
+  check: boolean;
   setup: boolean;
   quiet: boolean;
   verbose: boolean;
@@ -69,6 +70,7 @@ export function defaultRunOptions(): RunOptions {
     processor: "auto",
     failOn: new Set<ForbiddenFinding>(),
     errata: [],
+    check: false,
     setup: true,
     quiet: false,
     verbose: false,
@@ -202,6 +204,11 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     value: "IDS",
     help: "do what the original kernel gets wrong: D02 or D02,D16 (rundown scenarios lists them)",
     apply: (options, text) => void options.errata.push(...parseErrata(text)),
+  },
+  {
+    long: "--check",
+    help: "check the kernel's own rules after each of its steps, and end with 125 if one is broken",
+    apply: (options) => (options.check = true),
   },
   {
     short: "-q",

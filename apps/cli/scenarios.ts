@@ -31,11 +31,12 @@ export function findScenarioProgram(options: Pick<RunOptions, "program" | "errat
   return {
     program: { name: scenario.id, path: scenario.id, bytes: new Uint8Array(), native: true },
     boot(streams) {
-      const { record, trace } = streams;
+      const { record, trace, observe } = streams;
       const performance = startScenario(scenario, {
         errata: options.errata,
         record,
         ...(trace === null ? {} : { trace }),
+        ...(observe === null ? {} : { observe }),
       });
       const { machine } = performance;
       return {

@@ -21,7 +21,7 @@ export class DebugObject extends ObjectBody {
   /** Signaled while there may be an event to read; once the last handle is closed, for good. */
   readonly eventsPresent: KEvent;
   /** Protects everything below. Taken after the debug-port mutex. */
-  readonly mutex: KGuardedMutex = new KGuardedMutex();
+  readonly mutex: KGuardedMutex = new KGuardedMutex("DebugObject");
   readonly eventList: ListEntry<DebugEvent> = listHead();
   /** The last handle has been closed: nobody will ever answer. */
   debuggerInactive = false;

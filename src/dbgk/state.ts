@@ -12,5 +12,5 @@ export interface DbgkState {
 }
 
 export function createDbgkState(debugObjectType: ObjectType): DbgkState {
-  return { debugObjectType, processDebugPortMutex: new KGuardedMutex(), systemDllBase: 0 };
+  return { debugObjectType, processDebugPortMutex: new KGuardedMutex("DbgkpProcessDebugPortMutex"), systemDllBase: 0 };
 }

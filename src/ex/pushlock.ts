@@ -8,7 +8,7 @@
 import { APC_LEVEL, WaitReason } from "../abi/ke.ts";
 import { KeGetCurrentThread } from "../ke/current.ts";
 import { KeSetEvent } from "../ke/event.ts";
-import { type HeldLock, type LockEvent, newLockEvent } from "../ke/lockevent.ts";
+import { type HeldLock, type LockEvent, newLockEvent, traceLock } from "../ke/lockevent.ts";
 import type { KThread } from "../ke/objects.ts";
 import { waitInKernel } from "../ke/wait.ts";
 import type { Kernel } from "../kernel.ts";
@@ -18,10 +18,16 @@ import { type Blocking, DONE } from "../sim/blocking.ts";
 /** `EX_PUSH_LOCK`. NT records no owner; this one does, for checks and wait graphs. */
 export class ExPushLock implements HeldLock {
   readonly lockName = "push lock";
+  /** What it protects, for those who check the order of locks. */
+  readonly role: string;
   writer: KThread | null = null;
   readonly readers: KThread[] = [];
   /** Oldest first. */
   readonly waiters: LockEvent[] = [];
+
+  constructor(role = "push lock") {
+    this.role = role;
+  }
 
   holders(): readonly KThread[] {
     return this.writer === null ? this.readers : [this.writer];
@@ -33,6 +39,7 @@ export function tryAcquirePushLockExclusive(k: Kernel, lock: ExPushLock): boolea
   const thread = acquirer(k, lock);
   if (lock.writer !== null || lock.readers.length > 0) return false;
   lock.writer = thread;
+  if (k.sim.trace !== null) traceLock(k, "acquire", thread, lock.role);
   return true;
 }
 
@@ -41,6 +48,7 @@ export function tryAcquirePushLockShared(k: Kernel, lock: ExPushLock): boolean {
   const thread = acquirer(k, lock);
   if (lock.writer !== null || lock.waiters.length > 0) return false;
   lock.readers.push(thread);
+  if (k.sim.trace !== null) traceLock(k, "acquire", thread, lock.role);
   return true;
 }
 
@@ -61,6 +69,7 @@ export function ExAcquirePushLockShared(k: Kernel, lock: ExPushLock): Blocking<v
 /** Releases the lock, whichever way it was taken. */
 export function ExReleasePushLock(k: Kernel, lock: ExPushLock): void {
   const thread = KeGetCurrentThread(k);
+  if (k.sim.trace !== null) traceLock(k, "release", thread, lock.role);
   if (lock.writer === thread) {
     lock.writer = null;
   } else {
@@ -76,6 +85,7 @@ function* waitForLock(k: Kernel, lock: ExPushLock, options: { readonly exclusive
   const event = newLockEvent(k, lock, KeGetCurrentThread(k), options);
   lock.waiters.push(event);
   yield* waitInKernel(k, event, WaitReason.WrPushLock);
+  if (k.sim.trace !== null) traceLock(k, "acquire", event.waiter, lock.role);
 }
 
 /** Gives a free lock to the oldest waiter; if that one reads, to every reader up to the next writer. */

@@ -5,6 +5,7 @@
 import { DispatcherType } from "../abi/ke.ts";
 import type { Kernel } from "../kernel.ts";
 import { newObjectId } from "../sim/identity.ts";
+import { trace } from "../sim/record.ts";
 import { KEvent, type KThread } from "./objects.ts";
 
 /** A lock that can say who keeps others waiting. */
@@ -27,6 +28,11 @@ export class LockEvent extends KEvent {
     this.waiter = waiter;
     this.exclusive = exclusive;
   }
+}
+
+/** Notes that a lock was taken or released, for those who check the order of locks. */
+export function traceLock(k: Kernel, act: "acquire" | "release", thread: KThread, name: string): void {
+  trace(k, { kind: "lock", act, tid: thread.tid, name });
 }
 
 export function newLockEvent(

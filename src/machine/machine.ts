@@ -98,7 +98,8 @@ class MachineImplementation implements Machine {
     });
     this.kernel = kernel;
     this.#call = call;
-    const { environment } = options;
+    const { environment, observe } = options;
+    observe?.(kernel);
     this.#guest = this.cpu === null || environment === null ? null : connectGuest(kernel, this.cpu, environment);
   }
 

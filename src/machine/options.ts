@@ -4,6 +4,7 @@ import type { WasmModule } from "../cpu/webassembly.ts";
 import type { Environment } from "../guest/environment.ts";
 import type { HostDirectory } from "../io/hostdirectory.ts";
 import type { KdState } from "../ke/state.ts";
+import type { Kernel } from "../kernel.ts";
 import type { RecordSink } from "../sim/state.ts";
 
 export interface ProcessorOptions {
@@ -51,6 +52,8 @@ export interface MachineOptions {
   readonly record?: RecordSink;
   /** All events. */
   readonly trace?: RecordSink;
+  /** Called once, when the kernel has booted and nothing has run on it: `watchKernel` would check it from there on. */
+  readonly observe?: (k: Kernel) => void;
   readonly kernelDebugger?: Partial<KdState>;
 }
 

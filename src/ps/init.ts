@@ -47,7 +47,7 @@ const JOB_GENERIC = { read: 0x20004, write: 0x2000b, execute: 0x120000, all: JOB
 export function createPsState(k: Kernel): PsState {
   return {
     cidTable: new HandleTable({ strictFifo: true }),
-    activeProcessMutex: new KGuardedMutex(),
+    activeProcessMutex: new KGuardedMutex("PspActiveProcessMutex"),
     activeProcessHead: listHead<EProcess>(),
     processType: ObCreateObjectType<EProcess>(k, {
       name: "Process",

@@ -33,7 +33,7 @@ export class EProcess extends IoProcess {
   flags = 0;
 
   // Under ProcessLock.
-  readonly processLock: ExPushLock = new ExPushLock();
+  readonly processLock: ExPushLock = new ExPushLock("ProcessLock");
   readonly ethreadListHead: ListEntry<EThread> = listHead();
   activeThreads = 0;
   exitStatus: NtStatus = STATUS_PENDING;

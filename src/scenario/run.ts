@@ -6,6 +6,7 @@ import type { MachineEnd } from "../abi/report.ts";
 import { CURRENT_PROCESS_HANDLE } from "../abi/ps.ts";
 import type { Script } from "../guest/script/context.ts";
 import { nt } from "../guest/script/services.ts";
+import type { Kernel } from "../kernel.ts";
 import { createMachine, type Machine, type RunSlice } from "../machine/machine.ts";
 import { PsGetCurrentThread } from "../ps/current.ts";
 import { AssertionFailure, assert } from "../rtl/assert.ts";
@@ -27,6 +28,8 @@ export interface ScenarioOptions {
   readonly record?: RecordSink;
   /** All events. */
   readonly trace?: RecordSink;
+  /** As in the options of a machine. */
+  readonly observe?: (k: Kernel) => void;
 }
 
 /** What came of a run. */
@@ -59,6 +62,7 @@ export function startScenario(scenario: Scenario, options: ScenarioOptions): Per
     errata: options.errata ?? [],
     ...(options.record === undefined ? {} : { record: options.record }),
     ...(options.trace === undefined ? {} : { trace: options.trace }),
+    ...(options.observe === undefined ? {} : { observe: options.observe }),
   });
   return new Performance(scenario, machine);
 }

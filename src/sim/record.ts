@@ -84,6 +84,7 @@ export type KernelEvent =
       apc: number;
     }
   | { readonly kind: "wait"; act: "begin" | "end"; tid: number; objects: readonly number[]; status: number }
+  | { readonly kind: "lock"; act: "acquire" | "release"; tid: number; name: string }
   | { readonly kind: "signal"; object: number }
   | { readonly kind: "handle"; act: "open" | "close"; pid: number; handle: number; object: number; type: string }
   | { readonly kind: "object"; act: "created" | "deleted"; id: number; type: string }

@@ -7,6 +7,8 @@ import { KernelMode, WaitReason } from "../../src/abi/ke.ts";
 import type { MachineEnd, MachineOutcome } from "../../src/abi/report.ts";
 import type { NtResult } from "../../src/abi/status.ts";
 import { ExMapHandleToPointer } from "../../src/ex/handle.ts";
+import type { Violation } from "../../src/check/rule.ts";
+import { watchKernel } from "../../src/check/watch.ts";
 import type { Script, ScriptProgram } from "../../src/guest/script/context.ts";
 import { nt, type ScriptChild, type ScriptThreadOptions } from "../../src/guest/script/services.ts";
 import { KeInitializeEvent, KeSetEvent } from "../../src/ke/event.ts";
@@ -19,7 +21,9 @@ import { EProcess, EThread } from "../../src/ps/objects.ts";
 import type { Blocking } from "../../src/sim/blocking.ts";
 import type { KernelEvent } from "../../src/sim/record.ts";
 import { audit } from "../../src/scenario/audit.ts";
-import { Watch } from "./invariants.ts";
+
+/** More than these say nothing new. */
+const MOST_VIOLATIONS = 20;
 
 export interface SceneOptions extends Partial<MachineOptions> {
   /** Runs before the first thread, for callbacks and injected failures. */
@@ -41,22 +45,22 @@ export interface Scene {
 export function play(program: ScriptProgram, options: SceneOptions = {}): Scene {
   const { prepare, see, outcome = "exited", ...rest } = options;
   const events: KernelEvent[] = [];
-  let kernel: Kernel | null = null;
-  const watch = new Watch(() => kernel);
+  const violations: Violation[] = [];
   const sink = (event: KernelEvent): void => {
     events.push(event);
-    watch.see(event);
     see?.(event);
   };
-  const machine = createMachine({ processor: null, environment: null, record: sink, trace: sink, ...rest });
-  kernel = machine.kernel;
+  const report = (violation: Violation): unknown => violations.length < MOST_VIOLATIONS && violations.push(violation);
+  const observe = (k: Kernel): void => watchKernel(k, report);
+  const machine = createMachine({ processor: null, environment: null, record: sink, trace: sink, observe, ...rest });
+  const { kernel } = machine;
   prepare?.(kernel);
   expect(machine.startScript("scene.exe", program)).toEqual({ ok: true });
   const end = machine.run({ turns: 200_000, stop: () => false });
   expect(end?.outcome ?? "running").toBe(outcome);
-  expect(watch.complaints).toEqual([]);
+  expect(violations).toEqual([]);
   if (outcome === "exited" || outcome === "crashed") expect(audit(machine)).toEqual([]);
-  expect(watch.complaints).toEqual([]);
+  expect(violations).toEqual([]);
   return { machine, k: kernel, end: end!, events };
 }
 

@@ -46,6 +46,7 @@ function host(script: Script): RunHost {
     quit: () => undefined,
     clock: () => 0,
     pause: () => Promise.resolve(),
+    loadCheck: () => Promise.resolve(() => undefined),
     findScenario: () => Promise.resolve(null),
     readInput: () => new TextEncoder().encode(script.input ?? ""),
     boot: (_options, _program, streams) =>
