@@ -1,5 +1,7 @@
 /** All scenarios. Loaded only by those who ask for them: an ordinary run never does. */
+import { apcScenarios } from "./catalogue/apc.ts";
 import { creationScenarios } from "./catalogue/creation.ts";
+import { criticalScenarios } from "./catalogue/critical.ts";
 import { debuggerScenarios } from "./catalogue/debugger.ts";
 import { driverScenarios } from "./catalogue/drivers.ts";
 import { exitScenarios } from "./catalogue/exit.ts";
@@ -14,6 +16,8 @@ export function allScenarios(): readonly Scenario[] {
   const all = [
     ...killScenarios,
     ...processKillScenarios,
+    ...criticalScenarios,
+    ...apcScenarios,
     ...exitScenarios,
     ...creationScenarios,
     ...jobScenarios,
