@@ -136,7 +136,7 @@ function* settlePort(k: Kernel, process: EProcess, object: DebugObject, last: ET
   const { processDebugPortMutex } = k.dbgk;
   let known: NtResult<EThread> = { ok: true, value: last };
   while (known.ok) {
-    const refused = refuseAttach(process);
+    const refused = refuseAttach(k, process);
     if (refused !== STATUS_SUCCESS) {
       yield* ObDereferenceObject(k, known.value);
       return refused;
@@ -157,10 +157,14 @@ function* settlePort(k: Kernel, process: EProcess, object: DebugObject, last: ET
   return known.status;
 }
 
-/** Whether a process may not get a debugger any more. A killer marks it before it looks for one (D27). */
-function refuseAttach(process: EProcess): NtStatus {
+/**
+ * Whether a process may not get a debugger any more. A killer marks it before it looks for one (D27).
+ * @erratum D27 a process that is being ended gets one, though its killer has found none and breaks no cycle of handles
+ */
+function refuseAttach(k: Kernel, process: EProcess): NtStatus {
   if (process.debugPort !== null) return STATUS_PORT_ALREADY_SET;
-  return hasProcessFlag(process, PSF_PROCESS_DELETE) ? STATUS_PROCESS_IS_TERMINATING : STATUS_SUCCESS;
+  const ends = hasProcessFlag(process, PSF_PROCESS_DELETE) && !k.sim.errata.has("D27");
+  return ends ? STATUS_PROCESS_IS_TERMINATING : STATUS_SUCCESS;
 }
 
 /**

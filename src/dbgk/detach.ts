@@ -1,21 +1,17 @@
 /**
- * The end of debugging: a process is let go of, or the debug object is closed for the last time. Either way every event
- * of the process is ended, so no thread goes on waiting for a debugger that is gone (D13), nor for rundown protection
+ * The beginning and the end of a process's debugging. When it ends, every event of the process is ended, so no thread goes on waiting for a debugger that is gone (D13), nor for rundown protection
  * that an unread event holds (D34).
  */
 import { PSF_NO_DEBUG_INHERIT } from "../abi/ps.ts";
 import { type NtStatus, STATUS_DEBUGGER_INACTIVE, STATUS_PORT_NOT_SET, STATUS_SUCCESS } from "../abi/status.ts";
 import { Peb } from "../abi/teb.ts";
 import { ExAcquireRundownProtection, ExReleaseRundownProtection } from "../ex/rundown.ts";
-import { KeSetEvent } from "../ke/event.ts";
 import { KeAcquireGuardedMutex, KeReleaseGuardedMutex } from "../ke/gmutex.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import type { Kernel } from "../kernel.ts";
 import { UserMemory } from "../mm/usermemory.ts";
-import type { ObProcess } from "../ob/process.ts";
 import { ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
 import { hasProcessFlag, PspSetProcessFlag } from "../ps/flags.ts";
-import { PsGetNextProcess } from "../ps/iterate.ts";
 import { PspTerminateProcess } from "../ps/kill.ts";
 import type { EProcess } from "../ps/objects.ts";
 import type { DebugPortChoice } from "../ps/state.ts";
@@ -24,6 +20,7 @@ import { listOwners, removeEntry } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { type DebugEvent, DebugObject } from "./objects.ts";
 import { DbgkpWakeTarget, debugPortOf } from "./queue.ts";
+import { isReleased } from "./releaseerrata.ts";
 
 /**
  * Ends the debugging of a process.
@@ -49,63 +46,28 @@ export function* DbgkClearProcessDebugObject(
 }
 
 /** Takes events out of the object's list. */
-function* takeEvents(k: Kernel, object: DebugObject, which: (event: DebugEvent) => boolean): Blocking<DebugEvent[]> {
+export function* takeEvents(
+  k: Kernel,
+  object: DebugObject,
+  which: (event: DebugEvent) => boolean,
+): Blocking<DebugEvent[]> {
   yield* KeAcquireGuardedMutex(k, object.mutex);
-  const events = listOwners(object.eventList).filter(which);
+  const events = listOwners(object.eventList).filter((event) => which(event) && isReleased(k, event));
   for (const event of events) removeEntry(event.entry);
   yield* KeReleaseGuardedMutex(k, object.mutex);
   return events;
 }
 
 /** Tells those who wait that nobody will answer. */
-function* endEvents(k: Kernel, events: readonly DebugEvent[]): Blocking<void> {
+export function* endEvents(k: Kernel, events: readonly DebugEvent[]): Blocking<void> {
   for (const event of events) {
     event.status = STATUS_DEBUGGER_INACTIVE;
     yield* DbgkpWakeTarget(k, event);
   }
 }
 
-/**
- * Close procedure of debug objects: with the last handle goes the debugger. Its debuggees run on alone, or die if the
- * object says so. A caller whose own process is among them dies when it leaves the region that it closes handles in.
- */
-export function* DbgkpCloseObject(
-  k: Kernel,
-  _process: ObProcess,
-  object: DebugObject,
-  _grantedAccess: number,
-  _processHandleCount: number,
-  systemHandleCount: number,
-): Blocking<void> {
-  if (systemHandleCount > 1) return;
-  yield* KeAcquireGuardedMutex(k, object.mutex);
-  object.debuggerInactive = true;
-  KeSetEvent(k, object.eventsPresent, 0);
-  yield* KeReleaseGuardedMutex(k, object.mutex);
-  const events = yield* takeEvents(k, object, () => true);
-  for (
-    let process = yield* PsGetNextProcess(k, null);
-    process !== null;
-    process = yield* PsGetNextProcess(k, process)
-  ) {
-    if (process.debugPort !== object) continue;
-    // Decided anew for every process, under the mutex: somebody else may let go of it at this moment (D42).
-    const cleared = yield* clearPort(k, process, object);
-    if (cleared) yield* abandonDebuggee(k, process, object);
-  }
-  yield* endEvents(k, events);
-}
-
-/** @returns whether the object was the process's port, whose reference is then the caller's */
-function* clearPort(k: Kernel, process: EProcess, object: DebugObject): Blocking<boolean> {
-  yield* KeAcquireGuardedMutex(k, k.dbgk.processDebugPortMutex);
-  const cleared = process.debugPort === object;
-  if (cleared) process.debugPort = null;
-  yield* KeReleaseGuardedMutex(k, k.dbgk.processDebugPortMutex);
-  return cleared;
-}
-
-function* abandonDebuggee(k: Kernel, process: EProcess, object: DebugObject): Blocking<void> {
+/** What becomes of a process whose debugger is gone, after its port was cleared. Drops the reference of the port. */
+export function* abandonDebuggee(k: Kernel, process: EProcess, object: DebugObject): Blocking<void> {
   yield* DbgkpMarkProcessPeb(k, process);
   if (object.killProcessOnExit) {
     const reason = { route: "debugger", via: "DbgkpCloseObject" } as const;
