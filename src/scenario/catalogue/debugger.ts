@@ -10,7 +10,7 @@ import { NtDuplicateObject } from "../../ob/duplicate.ts";
 import { hasProcessFlag } from "../../ps/flags.ts";
 import { run, type Scenario, until } from "../scenario.ts";
 import { must, type Stage } from "../stage.ts";
-import { naps } from "./kill.ts";
+import { naps } from "./cast.ts";
 
 /** Makes a debug object and notes its handle. */
 function* makeDebugObject(stage: Stage, flags: number): Script<number> {
