@@ -18,6 +18,8 @@ export class QuotaBlock {
   readonly parent: QuotaBlock | null;
   /** Processes that charge to this block. */
   references = 1;
+  /** Asked at every charge; true refuses it, though there is enough. */
+  failure: ((kind: QuotaKind) => boolean) | null = null;
 
   constructor(limits: QuotaLimits, parent: QuotaBlock | null) {
     this.limits = limits;
@@ -33,13 +35,19 @@ function noQuota(): Record<QuotaKind, number> {
 export function chargeQuota(block: QuotaBlock, kind: QuotaKind, amount: number): boolean {
   for (let level: QuotaBlock | null = block; level !== null; level = level.parent) {
     if (level.usage[kind] + amount > level.limits[kind]) return false;
+    if (level.failure !== null && level.failure(kind)) return false;
   }
+  takeQuota(block, kind, amount);
+  return true;
+}
+
+/** Charges what the machine must have, whatever the limits say. */
+export function takeQuota(block: QuotaBlock, kind: QuotaKind, amount: number): void {
   for (let level: QuotaBlock | null = block; level !== null; level = level.parent) {
     const usage = level.usage[kind] + amount;
     level.usage[kind] = usage;
     if (usage > level.peak[kind]) level.peak[kind] = usage;
   }
-  return true;
 }
 
 /** Returns what {@link chargeQuota} took. */

@@ -282,12 +282,13 @@ function* startProgram(
 
 function* firstParameters(k: Kernel, process: EProcess, program: ProgramOptions): Blocking<NtResult<number>> {
   const handles = yield* openStandardHandles(k, process);
+  if (!handles.ok) return handles;
   return writeParameters(k, process, {
     imagePath: PROGRAM_DIRECTORY + program.name,
     commandLine: joinCommandLine(program.name, program.arguments ?? []),
     currentDirectory: program.currentDirectory ?? PROGRAM_DIRECTORY,
     environment: program.environment ?? new Map(),
-    handles,
+    handles: handles.value,
   });
 }
 

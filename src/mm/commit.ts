@@ -55,6 +55,7 @@ export function mayAddRegion(k: Kernel, space: AddressSpace): boolean {
 /** Charges pages that belong to no process. @returns false if the machine has no more */
 export function chargeMachineCommit(k: Kernel, pages: number): boolean {
   if (k.mm.committedPages + pages > k.mm.commitLimit) return false;
+  if (k.mm.commitFailure !== null && k.mm.commitFailure()) return false;
   k.mm.committedPages += pages;
   if (k.mm.committedPages > k.mm.peakCommittedPages) k.mm.peakCommittedPages = k.mm.committedPages;
   return true;

@@ -22,6 +22,8 @@ export interface MmState {
   user: UserMemory;
   /** Pages that all processes and sections together may commit. */
   readonly commitLimit: number;
+  /** Asked at every charge; true refuses it, though there is enough. */
+  commitFailure: (() => boolean) | null;
   /** Regions that all processes together may have, give or take a few hundred a process: they cost the host memory. */
   readonly regionLimit: number;
   committedPages: number;
@@ -85,6 +87,7 @@ export function createMmState(options: MmOptions): MmState {
     // Needs the kernel, so MmInitSystem makes it.
     user: null as unknown as UserMemory,
     commitLimit: options.commitLimitPages ?? DEFAULT_COMMIT_LIMIT_PAGES,
+    commitFailure: null,
     regionLimit: options.regionLimit ?? DEFAULT_REGION_LIMIT,
     committedPages: 0,
     peakCommittedPages: 0,

@@ -5,7 +5,7 @@
 import { CT_SYSTEM_THREAD, THREAD_ALL_ACCESS } from "../abi/ps.ts";
 import { NT_SUCCESS } from "../abi/status.ts";
 import { ExCreateHandle } from "../ex/handle.ts";
-import { chargeQuota } from "../ex/quota.ts";
+import { takeQuota } from "../ex/quota.ts";
 import { KeInitThread, KeReadyThread, KeStartThread } from "../ke/thread.ts";
 import { KeQueryInterruptTime } from "../ke/time.ts";
 import type { Kernel } from "../kernel.ts";
@@ -33,7 +33,7 @@ export function startSystemThread(k: Kernel, routine: (k: Kernel) => Blocking<vo
   const created = ObCreateObject(k, k.ps.threadType, thread, { poolType });
   assert(NT_SUCCESS(created), "the machine has room for its own threads");
   ObReferenceObject(process);
-  if (process.quotaBlock !== null) chargeQuota(process.quotaBlock, "threads", 1);
+  if (process.quotaBlock !== null) takeQuota(process.quotaBlock, "threads", 1);
   const id = ExCreateHandle(k, k.ps.cidTable, thread, 0, 0, poolType);
   assert(id.ok, "the machine has ids for its own threads");
   thread.tid = id.value;
