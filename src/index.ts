@@ -11,10 +11,20 @@ export type {
   ProcessorOptions,
   ProgramOptions,
 } from "./machine/options.ts";
+export * as ntoskrnl from "./machine/ntoskrnl.ts";
+export type { Driver, DriverObject } from "./io/driver.ts";
+export type { Kernel } from "./kernel.ts";
+export type { Blocking } from "./sim/blocking.ts";
 export { allServices } from "./machine/services.ts";
 export { createBuiltinEnvironment, createWin32Environment } from "./guest/environment.ts";
 export type { Environment, EnvironmentResult } from "./guest/environment.ts";
 export { nt } from "./guest/script/services.ts";
+export type {
+  ScriptControl,
+  ScriptFileServices,
+  ScriptIoOptions,
+  ScriptOpenOptions,
+} from "./guest/script/fileservices.ts";
 export type { ScriptChild, ScriptInformation, ScriptServices, ScriptThreadOptions } from "./guest/script/services.ts";
 export type { Script, ScriptApc, ScriptProgram } from "./guest/script/context.ts";
 export { EXPECTED_SHA256, patchProcessor } from "./cpu/patch.ts";

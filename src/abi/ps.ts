@@ -20,6 +20,7 @@ export const PSF_VM_DELETED = 0x20;
 export const PSF_SET_TIMER_RESOLUTION = 0x1000;
 export const PSF_BREAK_ON_TERMINATION = 0x2000;
 export const PSF_HAS_ADDRESS_SPACE = 0x40000;
+export const PSF_IMAGE_NOTIFY_DONE = 0x400000;
 export const PSF_CREATE_FAILED = 0x4000000;
 
 export const PROCESS_TERMINATE = 0x0001;

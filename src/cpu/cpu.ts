@@ -34,19 +34,19 @@ import {
   INSTRUCTION_POINTER,
   INTERPRETED_IN_BLOCK,
   INTERPRET_ONLY,
+  IS_32,
   JIT_LOCK,
   LAST_VIRT_EIP,
   PAGE_SIZE,
   PREFIXES,
   PREVIOUS_IP,
   RUN_END,
+  STACK_SIZE_32,
   STATE_END,
   STATE_START,
-  TRAP_END,
-  TRAP_VECTOR,
 } from "./layout.ts";
 import { PhysicalMemory, userPhysical } from "./memory.ts";
-import { enterUserSegments, hasUserSegments, loadSegments, readSegments, setTebBase } from "./segments.ts";
+import { enterUserSegments, loadSegments, readSegments, setTebBase } from "./segments.ts";
 import { Snapshot } from "./snapshot.ts";
 import { buildSupervisor, readTrapFrame } from "./supervisor.ts";
 import {
@@ -129,8 +129,6 @@ class V86Cpu implements Cpu {
   readonly #engine: Engine;
   readonly #options: CpuOptions;
   #instructions = 0;
-  /** Whether segments were loaded from outside since the last run. */
-  #segmentsChanged = true;
   /** Whether the module is the one that `jitModule` gave. */
   #movedOn = false;
   /** Whether code is never compiled again until reset: the compiler has failed. */
@@ -157,13 +155,12 @@ class V86Cpu implements Cpu {
 
   #initialise(): void {
     buildSupervisor(this.#engine);
+    enterUserSegments(this.#engine);
     setTebBase(this.#engine, 0);
-    this.#segmentsChanged = true;
   }
 
   setTeb(base: number): void {
     setTebBase(this.#engine, base);
-    this.#segmentsChanged = true;
   }
 
   load(context: X86Context): void {
@@ -179,7 +176,6 @@ class V86Cpu implements Cpu {
     const wanted = context.fpu[FPU_WORD_CONTROL] ?? 0;
     if (((wanted ^ controlWord) & 0xffff) !== 0) this.#engine.x.set_control_word(wanted & 0xffff);
     loadSegments(this.#engine, context);
-    this.#segmentsChanged = true;
     this.trap.eip = context.eip >>> 0;
     this.trap.esp = (context.general[ESP] ?? 0) >>> 0;
     this.trap.eflags = context.eflags;
@@ -250,7 +246,6 @@ class V86Cpu implements Cpu {
     this.#instructions = instructions;
     this.timestampBase = timestampBase;
     this.ram.framesInUse = snapshot.frames;
-    this.#segmentsChanged = true;
   }
 
   reset(): void {
@@ -292,7 +287,6 @@ class V86Cpu implements Cpu {
   #resume(state: Uint8Array): void {
     const engine = this.#engine;
     engine.u8.set(state, STATE_START);
-    this.#segmentsChanged = true;
     engine.u8[PREFIXES] = 0;
     engine.x.set_control_word((engine.i32[FPU_CONTROL_WORD >>> 2] ?? 0) & 0xffff);
     engine.x.full_clear_tlb();
@@ -310,8 +304,9 @@ class V86Cpu implements Cpu {
     i32[FLAGS_CHANGED >>> 2] = 0;
     i32[LAST_VIRT_EIP >>> 2] = -1;
     u8[CPL] = 3;
-    if (this.#segmentsChanged || !hasUserSegments(engine)) enterUserSegments(engine);
-    this.#segmentsChanged = false;
+    u8[IS_32] = 1;
+    u8[STACK_SIZE_32] = 1;
+    enterUserSegments(engine);
     const first = i32[INSTRUCTION_COUNTER >>> 2] ?? 0;
     i32[RUN_END >>> 2] = first + Math.min(instructions, MAX_RUN);
     i32[INTERPRET_ONLY >>> 2] = interpretOnly ? 1 : 0;
@@ -363,10 +358,7 @@ class V86Cpu implements Cpu {
       engine.i32[INSTRUCTION_COUNTER >>> 2] = (engine.i32[INSTRUCTION_COUNTER >>> 2] ?? 0) + begun;
     }
     const state = engine.u8.slice(STATE_START, STATE_END);
-    // The instruction may have trapped before v86 stumbled over what was left of it.
-    const trapped = engine.u8.slice(TRAP_VECTOR, TRAP_END);
     engine.restore("panic");
-    engine.u8.set(trapped, TRAP_VECTOR);
     this.#resume(state);
     if (compilerFailed) this.#jitGivenUp = true;
     else if (jitEnabled) engine.enableJit();

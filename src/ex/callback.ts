@@ -5,6 +5,8 @@
  * Invariant: a routine that is being called was registered when the call began; after its removal has returned it is
  * never called again. What a routine is, the table does not care.
  */
+import { BugCheckCode } from "../abi/ke.ts";
+import { KeBugCheckEx } from "../ke/bugcheck.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import {
@@ -57,7 +59,10 @@ export function* unregisterCallback<R>(k: Kernel, table: CallbackSlots<R>, routi
   return true;
 }
 
-/** Calls `call` with every routine that is registered when its turn comes, in the order of the slots. */
+/**
+ * Calls `call` with every routine that is registered when its turn comes, in the order of the slots. Bug check 0xC8 if one
+ * returns at another level.
+ */
 export function* invokeCallbacks<R>(
   k: Kernel,
   table: CallbackSlots<R>,
@@ -67,7 +72,9 @@ export function* invokeCallbacks<R>(
   for (let index = 0; index < table.slots.length; index++) {
     const block = table.slots[index];
     if (block === undefined || block === null || !ExAcquireRundownProtection(block.rundown)) continue;
+    const { irql } = k.ke.prcb;
     yield* call(block.routine);
+    if (k.ke.prcb.irql !== irql) KeBugCheckEx(k, BugCheckCode.IRQL_UNEXPECTED_VALUE, irql, k.ke.prcb.irql);
     ExReleaseRundownProtection(k, block.rundown);
   }
 }

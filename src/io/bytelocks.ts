@@ -12,6 +12,7 @@ import {
 import { ExAllocatePoolWithTag, ExFreePoolWithTag, type PoolBlock } from "../ex/pool.ts";
 import type { KProcess } from "../ke/objects.ts";
 import type { Kernel } from "../kernel.ts";
+import { IoReleaseCancelSpinLock } from "./cancelspinlock.ts";
 import { IoCompleteRequest } from "./complete.ts";
 import type { FileObject } from "./file.ts";
 import { IoSetCancelRoutine, type Irp } from "./irp.ts";
@@ -56,7 +57,8 @@ export class ByteRangeLocks {
     if (request.failImmediately) return STATUS_LOCK_NOT_GRANTED;
     if (this.#waiting.length >= MAXIMUM_WAITERS) return STATUS_INSUFFICIENT_RESOURCES;
     this.#waiting.push({ request, irp });
-    IoSetCancelRoutine(irp, () => {
+    IoSetCancelRoutine(irp, (machine) => {
+      IoReleaseCancelSpinLock(machine, irp.cancelIrql);
       this.#waiting = this.#waiting.filter((waiter) => waiter.irp !== irp);
       IoCompleteRequest(k, irp, STATUS_CANCELLED, 0, 0);
     });
@@ -81,7 +83,7 @@ export class ByteRangeLocks {
     this.#held = this.#held.filter((lock) => !goes(lock));
     const given = this.#waiting.filter((waiter) => goes(waiter.request));
     this.#waiting = this.#waiting.filter((waiter) => !goes(waiter.request));
-    for (const { irp } of given) IoCompleteRequest(k, irp, STATUS_RANGE_NOT_LOCKED, 0, 0);
+    for (const { irp } of given) endWait(k, irp, STATUS_RANGE_NOT_LOCKED);
     this.#grant(k);
   }
 
@@ -117,9 +119,15 @@ export class ByteRangeLocks {
         this.#waiting.push(waiter);
         continue;
       }
-      IoCompleteRequest(k, waiter.irp, this.#take(k, waiter.request), 0, 0);
+      endWait(k, waiter.irp, this.#take(k, waiter.request));
     }
   }
+}
+
+/** Completes a request that waited, which from here on nobody can cancel. */
+function endWait(k: Kernel, irp: Irp, status: NtStatus): void {
+  IoSetCancelRoutine(irp, null);
+  IoCompleteRequest(k, irp, status, 0, 0);
 }
 
 function sameOwner(a: LockRange, b: LockRange): boolean {

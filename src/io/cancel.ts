@@ -12,6 +12,7 @@ import type { Blocking } from "../sim/blocking.ts";
 import { emit } from "../sim/record.ts";
 import { ObProcess } from "../ob/process.ts";
 import { assert } from "../rtl/assert.ts";
+import { IoAcquireCancelSpinLock, IoReleaseCancelSpinLock } from "./cancelspinlock.ts";
 import { IoSetCancelRoutine, type Irp } from "./irp.ts";
 import type { IoThread } from "./thread.ts";
 
@@ -26,11 +27,17 @@ const POLL_ROUNDS = 3000;
  * @returns whether somebody could be asked; a request without a cancel routine ends when it ends
  */
 export function IoCancelIrp(k: Kernel, irp: Irp): boolean {
+  const irql = IoAcquireCancelSpinLock(k);
   irp.cancelled = true;
   const routine = IoSetCancelRoutine(irp, null);
-  if (routine === null) return false;
-  if (irp.completed) KeBugCheckEx(k, BugCheckCode.CANCEL_STATE_IN_COMPLETED_IRP, irp.id);
+  if (routine === null) {
+    IoReleaseCancelSpinLock(k, irql);
+    return false;
+  }
+  irp.cancelIrql = irql;
   routine(k, irp);
+  // A routine that keeps the lock would have the next one who wants it spin for ever.
+  if (k.io.cancelSpinLockHeld) KeBugCheckEx(k, BugCheckCode.SPIN_LOCK_ALREADY_OWNED, irp.id);
   return true;
 }
 

@@ -2,8 +2,9 @@
 import { STATUS_SUCCESS } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
 import type { ObProcess } from "../ob/process.ts";
-import { ObDereferenceObject } from "../ob/reference.ts";
+import { dropReference, ObDereferenceObject } from "../ob/reference.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { countClose } from "./driver.ts";
 import type { FileObject } from "./file.ts";
 import { FsFile, type FsNode } from "./node.ts";
 import { fsCheckDelete, fsReleaseNode, fsRemove } from "./volume.ts";
@@ -26,17 +27,19 @@ export function* IopCloseFile(
 /** Delete procedure. */
 export function* IopDeleteFile(k: Kernel, file: FileObject): Blocking<void> {
   if (!file.cleanedUp) cleanupFile(k, file);
-  file.device.dispatch.close?.(k, file);
-  const { completion } = file;
+  const { device, completion } = file;
+  if (file.opened) device.dispatch.close?.(k, file);
   file.completion = null;
   if (completion !== null) yield* ObDereferenceObject(k, completion.port);
+  countClose(k, device);
+  if (!dropReference(device)) yield* ObDereferenceObject(k, device);
 }
 
 /** Undoes what the open did to its file, and removes the file if it was only waiting for that. */
 function cleanupFile(k: Kernel, file: FileObject): void {
   if (file.cleanedUp) return;
   file.cleanedUp = true;
-  file.device.dispatch.cleanup?.(k, file);
+  if (file.opened) file.device.dispatch.cleanup?.(k, file);
   const { node } = file;
   if (node === null) return;
   if (node instanceof FsFile) node.locks?.releaseAll(k, file, null);

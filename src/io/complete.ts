@@ -5,10 +5,11 @@
  * A thread that takes no more APCs cannot finish anything: then the completion finishes the request itself, without the
  * thread (D21). The erratum of that name drops the request instead, which leaks it and its file.
  */
-import { UserMode } from "../abi/ke.ts";
+import { BugCheckCode, UserMode } from "../abi/ke.ts";
 import { NT_ERROR, type NtStatus } from "../abi/status.ts";
 import { ExFreePoolWithTag } from "../ex/pool.ts";
 import { KeInsertQueueApc, newApc, noKernelRoutine } from "../ke/apc.ts";
+import { KeBugCheckEx } from "../ke/bugcheck.ts";
 import { KeSetEvent } from "../ke/event.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObDereferenceObject, ObDereferenceObjectDeferDelete } from "../ob/reference.ts";
@@ -21,13 +22,14 @@ import { type Irp, TAG_IRP } from "./irp.ts";
 import { IoProcess } from "./process.ts";
 
 /**
- * Completes a pending request, whose status and information were set. The caller must not touch it afterwards.
+ * Completes a pending request. The caller must not touch it afterwards, and has taken its cancel routine away before.
+ * Bug check 0x44 if it was completed already, 0x48 if it still has a cancel routine.
  * @irql <= DISPATCH_LEVEL
  */
 export function IoCompleteRequest(k: Kernel, irp: Irp, status: NtStatus, information: number, increment: number): void {
-  assert(!irp.completed, "a request is completed once");
+  if (irp.completed) KeBugCheckEx(k, BugCheckCode.MULTIPLE_IRP_COMPLETE_REQUESTS, irp.id);
+  if (irp.cancelRoutine !== null) KeBugCheckEx(k, BugCheckCode.CANCEL_STATE_IN_COMPLETED_IRP, irp.id);
   irp.completed = true;
-  irp.cancelRoutine = null;
   irp.status = status;
   irp.information = information;
   const thread = irp.thread;

@@ -36,6 +36,8 @@ export class FileObject extends ObjectBody {
   /** The file pointer. */
   currentOffset = 0;
   deleteOnClose = false;
+  /** Whether the device agreed to the open: only then is it told of its end. */
+  opened = true;
   cleanedUp = false;
   /** What a wait for the file waits for: set while no request is under way. */
   readonly event: KEvent;

@@ -5,7 +5,7 @@
  * Invariants: a request is completed once and finished once; while it has a cancel routine its device still owns it;
  * it holds a reference on its file, and on its user event if it has one, until it is finished.
  */
-import type { ProcessorMode } from "../abi/ke.ts";
+import { type Irql, PASSIVE_LEVEL, type ProcessorMode } from "../abi/ke.ts";
 import { type NtStatus, STATUS_PENDING } from "../abi/status.ts";
 import { ExAllocatePoolWithTag, type PoolBlock } from "../ex/pool.ts";
 import type { KEvent } from "../ke/objects.ts";
@@ -51,7 +51,10 @@ export interface IrpApc {
 /** Told in the thread's own context how the request ended, before anybody is signaled: copies to user memory. */
 export type WriteBack = (k: Kernel, irp: Irp) => void;
 
-/** Gives a pending request up: must lead to its completion, at once or later. */
+/**
+ * Gives a pending request up: must lead to its completion, at once or later. Called with the cancel spin lock held, which
+ * it releases to `irp.cancelIrql`.
+ */
 export type CancelRoutine = (k: Kernel, irp: Irp) => void;
 
 export const TAG_IRP = "Irp ";
@@ -77,6 +80,8 @@ export class Irp {
   // Progress.
   cancelRoutine: CancelRoutine | null = null;
   cancelled = false;
+  /** The level to which the cancel routine releases the cancel spin lock. */
+  cancelIrql: Irql = PASSIVE_LEVEL;
   completed = false;
   finished = false;
   /** Whether the issuer went on, or went to wait, before the request was completed. */

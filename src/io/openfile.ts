@@ -23,7 +23,7 @@ import {
 import { KeQuerySystemTime } from "../ke/time.ts";
 import type { Kernel } from "../kernel.ts";
 import { ObCreateObject } from "../ob/create.ts";
-import { ObDereferenceObject } from "../ob/reference.ts";
+import { ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
 import { grantAccess, type ObjectType, type ParseRequest } from "../ob/type.ts";
 import { assert } from "../rtl/assert.ts";
 import type { Blocking } from "../sim/blocking.ts";
@@ -42,12 +42,13 @@ import {
   OpenInformation,
 } from "./constants.ts";
 import type { DeviceObject } from "./device.ts";
+import { countOpen } from "./driver.ts";
 import { FileObject } from "./file.ts";
 import { FsDirectory, FsFile, type FsNode } from "./node.ts";
 import { OpenPacket, type OpenRequest } from "./packet.ts";
 import { type PathTarget, splitPath, walkPath } from "./path.ts";
 import { type Sharing, sharingOf } from "./share.ts";
-import { STATUS_DELETE_PENDING } from "./status.ts";
+import { STATUS_DELETE_PENDING, STATUS_NO_SUCH_DEVICE } from "./status.ts";
 import { fsCreate, mountWritable } from "./volume.ts";
 
 /** The File object type. */
@@ -110,14 +111,16 @@ function* openAt(k: Kernel, start: OpenStart, packet: OpenPacket): Blocking<NtRe
 /** Opens something that is no file: a device, or a volume as a whole. */
 function* openDevice(k: Kernel, start: OpenStart, packet: OpenPacket): Blocking<NtResult<FileObject>> {
   if ((packet.request.options & FILE_DIRECTORY_FILE) !== 0) return failure(STATUS_NOT_A_DIRECTORY);
-  const file = newFile(k, start, packet.request.options);
-  const status = ObCreateObject(k, IoFileObjectType(k), file);
-  if (!NT_SUCCESS(status)) return failure(status);
+  const { device } = start;
+  if (device.deletePending || device.driver?.unloading === true) return failure(STATUS_NO_SUCH_DEVICE);
+  if (device.exclusive && device.openFiles > 0) return failure(STATUS_ACCESS_DENIED);
+  const made = newFile(k, start, packet.request.options);
+  if (!made.ok) return made;
+  const file = made.value;
   const created = start.device.dispatch.create?.(k, file) ?? STATUS_SUCCESS;
   packet.information = OpenInformation.Opened;
   if (NT_SUCCESS(created)) return success(file);
-  // The device never saw it open, so it must not be told that it closes.
-  file.cleanedUp = true;
+  file.opened = false;
   yield* ObDereferenceObject(k, file);
   return failure(created);
 }
@@ -225,9 +228,9 @@ function* openNew(
   if (kind === "file" && missing.trailing) return failure(STATUS_OBJECT_NAME_INVALID);
   const readOnly = (fileAttributes & FILE_ATTRIBUTE_READONLY) !== 0;
   if (readOnly && (request.options & FILE_DELETE_ON_CLOSE) !== 0) return failure(STATUS_CANNOT_DELETE);
-  const file = newFile(k, start, request.options);
-  const status = ObCreateObject(k, IoFileObjectType(k), file);
-  if (!NT_SUCCESS(status)) return failure(status);
+  const made = newFile(k, start, request.options);
+  if (!made.ok) return made;
+  const file = made.value;
   const created = fsCreate(k, directory, name, { kind, attributes: fileAttributes });
   if (!created.ok) {
     file.cleanedUp = true;
@@ -246,15 +249,18 @@ function makeFile(
   how: { readonly request: OpenRequest; readonly sharing: Sharing | null },
 ): NtResult<FileObject> {
   const file = newFile(k, start, how.request.options);
-  const status = ObCreateObject(k, IoFileObjectType(k), file);
-  if (!NT_SUCCESS(status)) return failure(status);
-  attachNode(file, node, how.sharing);
-  return success(file);
+  if (file.ok) attachNode(file.value, node, how.sharing);
+  return file;
 }
 
-/** A file object that is an open of nothing yet. */
-function newFile(k: Kernel, { device, path, access }: OpenStart, options: number): FileObject {
-  return new FileObject(k, { device, node: null, fileName: path, options, access });
+/** A file object that is an open of nothing yet; it holds a reference on its device. */
+function newFile(k: Kernel, { device, path, access }: OpenStart, options: number): NtResult<FileObject> {
+  const file = new FileObject(k, { device, node: null, fileName: path, options, access });
+  const status = ObCreateObject(k, IoFileObjectType(k), file);
+  if (!NT_SUCCESS(status)) return failure(status);
+  ObReferenceObject(device);
+  countOpen(device);
+  return success(file);
 }
 
 /** From here on the file object counts as one open of the node. */

@@ -4,7 +4,7 @@
  * A synchronous file takes one request at a time and waits for its end in the caller's mode; a user APC (a kill among
  * them) or, for an alertable file, an alert cancels the request, which is then waited for in kernel mode.
  */
-import { KernelMode, type ProcessorMode, WaitReason } from "../abi/ke.ts";
+import { BugCheckCode, KernelMode, type ProcessorMode, WaitReason } from "../abi/ke.ts";
 import {
   type NtStatus,
   STATUS_ALERTED,
@@ -14,6 +14,7 @@ import {
   STATUS_SUCCESS,
   STATUS_USER_APC,
 } from "../abi/status.ts";
+import { KeBugCheckEx } from "../ke/bugcheck.ts";
 import { KeGetCurrentThread, KeGetPreviousMode } from "../ke/current.ts";
 import { KeInitializeEvent, KeResetEvent, KeSetEvent } from "../ke/event.ts";
 import type { KEvent } from "../ke/objects.ts";
@@ -83,6 +84,7 @@ export function* issueRequest(k: Kernel, request: Request): Blocking<IoResult> {
   if (irp.userEvent !== null) KeResetEvent(irp.userEvent);
   const status = dispatch(k, irp);
   if (status !== STATUS_PENDING) {
+    if (irp.completed) KeBugCheckEx(k, BugCheckCode.MULTIPLE_IRP_COMPLETE_REQUESTS, irp.id);
     irp.completed = true;
     irp.status = status;
     yield* IopCompleteRequest(k, irp);

@@ -3,6 +3,7 @@
  * program that writes without end; they are fixed when it boots.
  */
 import type { ObjectType } from "../ob/type.ts";
+import type { DriverObject } from "./driver.ts";
 import type { Volume } from "./volume.ts";
 
 export interface IoOptions {
@@ -32,6 +33,9 @@ export interface IoState {
   readonly volumeBytes: number;
   readonly volumeFiles: number;
   readonly output: OutputAccount;
+  cancelSpinLockHeld: boolean;
+  /** Loaded drivers, in the order of their loading. */
+  readonly drivers: DriverObject[];
   /** IRPs that no thread owns any more because their cancellation timed out. */
   abandonedIrps: number;
 }
@@ -45,6 +49,8 @@ export function createIoState(options: IoOptions = {}): IoState {
     volumeBytes: options.volumeBytes ?? 256 << 20,
     volumeFiles: options.volumeFiles ?? 65_536,
     output: { bytes: 0, limit: options.outputBytes ?? Infinity, exceeded: false },
+    cancelSpinLockHeld: false,
+    drivers: [],
     abandonedIrps: 0,
   };
 }

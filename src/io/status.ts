@@ -1,6 +1,7 @@
 /** Statuses that only the I/O manager and the file systems answer. */
 import { type NtStatus, ntStatus } from "../abi/status.ts";
 
+export const STATUS_NO_SUCH_DEVICE: NtStatus = ntStatus(0xc000000e);
 export const STATUS_LOCK_NOT_GRANTED: NtStatus = ntStatus(0xc0000055);
 export const STATUS_FILE_LOCK_CONFLICT: NtStatus = ntStatus(0xc0000054);
 export const STATUS_SHARING_VIOLATION: NtStatus = ntStatus(0xc0000043);

@@ -8,6 +8,11 @@ import { assert } from "../rtl/assert.ts";
 import { type Blocking, DONE } from "../sim/blocking.ts";
 import { deliverKernelApcs } from "./apc.ts";
 
+/** The level of this processor. */
+export function KeGetCurrentIrql(k: Kernel): Irql {
+  return k.ke.prcb.irql;
+}
+
 /** @returns the level before */
 export function KeRaiseIrql(k: Kernel, level: Irql): Irql {
   const old = k.ke.prcb.irql;

@@ -7,7 +7,7 @@
 import { ThreadState } from "../abi/ke.ts";
 import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
-import { BugCheckSignal } from "./bugcheck.ts";
+import { BugCheckSignal, stopForDriver } from "./bugcheck.ts";
 import type { KThread } from "./objects.ts";
 import { bestReadyThread, enqueueReady, takeReadyThread } from "./ready.ts";
 import type { Kprcb } from "./state.ts";
@@ -49,12 +49,12 @@ export const END_OF_TIME_NS = 9e15;
 const PAGES_A_QUESTION = 64;
 const MOST_QUESTIONS = 1024;
 
-/** Runs the machine. A bugcheck is the only thing that is caught here. */
+/** Runs the machine. Only bugchecks are caught here, and what the code of drivers throws, which becomes one. */
 export function KiRun(k: Kernel, limits: RunLimits): RunEnd {
   try {
     return runTurns(k, { ...limits, untilNs: Math.min(limits.untilNs, END_OF_TIME_NS) });
   } catch (error) {
-    if (error instanceof BugCheckSignal) return "bugcheck";
+    if (error instanceof BugCheckSignal || stopForDriver(k, error)) return "bugcheck";
     throw error;
   }
 }

@@ -52,6 +52,8 @@ export interface KdState {
 export interface BugCheck {
   readonly code: number;
   readonly parameters: readonly [number, number, number, number];
+  /** What was thrown, if it was a driver's code that failed. */
+  readonly cause?: unknown;
 }
 
 export interface KeState {
@@ -73,6 +75,8 @@ export interface KeState {
   readonly kd: KdState;
   readonly upcalls: KeUpcalls;
   bugCheck: BugCheck | null;
+  /** Whether a driver was ever loaded: from then on code runs in the kernel that is not ours. */
+  runsDrivers: boolean;
   /** Nanoseconds a thread may run in user mode before an equal may go first. */
   readonly quantumNs: number;
   contextSwitches: number;
@@ -130,6 +134,7 @@ export function createKeState(options: KeOptions): KeState {
       threadTerminated: () => {},
     },
     bugCheck: null,
+    runsDrivers: false,
     quantumNs: options.quantumNs ?? DEFAULT_QUANTUM_NS,
     contextSwitches: 0,
     turnPages: 0,

@@ -1,9 +1,10 @@
 /** Timer objects (`KTIMER`) and the expiry of everything in the timer heap. */
-import { DISPATCH_LEVEL, DispatcherType } from "../abi/ke.ts";
+import { BugCheckCode, DISPATCH_LEVEL, DispatcherType } from "../abi/ke.ts";
 import { STATUS_TIMEOUT } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
 import { newObjectId } from "../sim/identity.ts";
-import { type KDpc, KTimer, type TimerEntry, WaitTimeout } from "./objects.ts";
+import { KeBugCheckEx } from "./bugcheck.ts";
+import { KDpc, KTimer, type TimerEntry, WaitTimeout } from "./objects.ts";
 import { KeQueryInterruptTime } from "./time.ts";
 import { insertTimer, nextTimer, removeTimer } from "./timers.ts";
 import { KiUnwaitThread } from "./unwait.ts";
@@ -63,10 +64,24 @@ function expire(k: Kernel, timer: TimerEntry): void {
   if (dpc !== null) runDpc(k, dpc);
 }
 
+/** A deferred procedure call: `routine` runs at DISPATCH_LEVEL, in the middle of whatever thread there is. */
+export function KeInitializeDpc(routine: (k: Kernel, dpc: KDpc) => void, context: unknown): KDpc {
+  return new KDpc(routine, context);
+}
+
+/**
+ * Queues a deferred procedure call. Its processor has nothing more urgent to do, so it runs before this returns.
+ * @irql <= DISPATCH_LEVEL
+ */
+export function KeInsertQueueDpc(k: Kernel, dpc: KDpc): void {
+  runDpc(k, dpc);
+}
+
 /** Runs a deferred procedure call at DISPATCH_LEVEL on this processor. */
 function runDpc(k: Kernel, dpc: KDpc): void {
   const irql = k.ke.prcb.irql;
   k.ke.prcb.irql = DISPATCH_LEVEL;
   dpc.routine(k, dpc);
+  if (k.ke.prcb.irql !== DISPATCH_LEVEL) KeBugCheckEx(k, BugCheckCode.TIMER_OR_DPC_INVALID, k.ke.prcb.irql);
   k.ke.prcb.irql = irql;
 }

@@ -27,7 +27,6 @@ import {
   STATUS_USER_APC,
 } from "../abi/status.ts";
 import type { Kernel } from "../kernel.ts";
-import { assert } from "../rtl/assert.ts";
 import { insertTail, isListEmpty } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { trace } from "../sim/record.ts";
@@ -80,7 +79,7 @@ export function* KeWaitForMultipleObjects(
   options: WaitOptions,
 ): Blocking<NtStatus> {
   if (objects.length > MAXIMUM_WAIT_OBJECTS) KeBugCheckEx(k, BugCheckCode.MAXIMUM_WAIT_OBJECTS_EXCEEDED);
-  assert(k.ke.prcb.irql <= APC_LEVEL, "nobody waits at DISPATCH_LEVEL or above");
+  if (k.ke.prcb.irql > APC_LEVEL) KeBugCheckEx(k, BugCheckCode.IRQL_NOT_LESS_OR_EQUAL, 0, k.ke.prcb.irql);
   const thread = KeGetCurrentThread(k);
   const timeout = options.timeout100ns;
   const deadline = timeout === null ? null : KeQueryInterruptTime(k) + timeout;

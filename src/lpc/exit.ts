@@ -3,7 +3,6 @@
  * more.
  */
 import type { Kernel } from "../kernel.ts";
-import { releaseLockAgain } from "./errata.ts";
 import { LpcpFreeToPortZone } from "./message.ts";
 import { endCall } from "./reply.ts";
 import type { LpcThread } from "./thread.ts";
@@ -15,7 +14,5 @@ import type { LpcThread } from "./thread.ts";
 export function LpcExitThread(k: Kernel, thread: LpcThread): void {
   thread.lpc.exitCalled = true;
   const reply = endCall(thread);
-  if (reply === null) return;
-  LpcpFreeToPortZone(k, reply);
-  releaseLockAgain(k);
+  if (reply !== null) LpcpFreeToPortZone(k, reply);
 }

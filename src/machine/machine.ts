@@ -13,6 +13,7 @@ import { createScriptProcess, createScriptThread } from "../guest/script/service
 import type { ScriptProgram } from "../guest/script/context.ts";
 import { SYSTEM_CALL_STUB } from "../guest/x86/stubs.ts";
 import type { X86Guest } from "../guest/x86/threads.ts";
+import { type Driver, type DriverObject, startDriver, startUnload } from "../io/driver.ts";
 import { END_OF_TIME_NS, KiRun } from "../ke/run.ts";
 import { KeQueryInterruptTime } from "../ke/time.ts";
 import type { Kernel } from "../kernel.ts";
@@ -53,6 +54,13 @@ export interface Machine {
   start(program: ProgramOptions): StartResult;
   /** Starts a scripted program. Call it once. */
   startScript(name: string, program: ScriptProgram): StartResult;
+  /**
+   * Loads a driver: the machine's next run begins with its `load`, in a worker thread that goes before every program.
+   * @returns its object, whose `status` is PENDING until then; null if there is a driver of that name
+   */
+  loadDriver(driver: Driver): DriverObject | null;
+  /** Has the machine's next run unload a driver. @returns why not, or SUCCESS */
+  unloadDriver(driver: DriverObject): NtStatus;
   /** Runs on. @returns null if there is more to run */
   run(slice: RunSlice): MachineEnd | null;
   /** Ends the run from outside. */
@@ -125,6 +133,15 @@ class MachineImplementation implements Machine {
     return { ok: true };
   }
 
+  loadDriver(driver: Driver): DriverObject | null {
+    const started = startDriver(this.kernel, driver);
+    return started.ok ? started.value : null;
+  }
+
+  unloadDriver(driver: DriverObject): NtStatus {
+    return startUnload(this.kernel, driver);
+  }
+
   run(slice: RunSlice): MachineEnd | null {
     const { limits } = this.#options;
     const instructionLimit = limits?.instructions ?? Infinity;
@@ -134,7 +151,7 @@ class MachineImplementation implements Machine {
     const end = KiRun(this.kernel, { turns: slice.turns, untilNs, stop: () => overLimit() || slice.stop() });
     switch (end) {
       case "bugcheck":
-        return this.#end("bugcheck", `bugcheck 0x${(this.kernel.ke.bugCheck?.code ?? 0).toString(16)}`);
+        return this.#end("bugcheck", bugCheckInWords(this.kernel));
       case "idle":
         return this.#quiescent();
       case "time":
@@ -190,6 +207,15 @@ class MachineImplementation implements Machine {
   notImplemented(): readonly string[] {
     return [...this.kernel.nt.notImplemented];
   }
+}
+
+/** With what a driver threw, which no report would show otherwise. */
+function bugCheckInWords(k: Kernel): string {
+  const { bugCheck } = k.ke;
+  const code = `bugcheck 0x${(bugCheck?.code ?? 0).toString(16)}`;
+  const cause = bugCheck?.cause;
+  if (cause === undefined) return code;
+  return `${code}: a driver failed: ${cause instanceof Error ? cause.message : "it threw no error"}`;
 }
 
 function isProcessorOptions(processor: ProcessorOptions | Cpu): processor is ProcessorOptions {

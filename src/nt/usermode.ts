@@ -1,6 +1,7 @@
 /** The life of a thread in user mode: deliver what is pending, go to user mode, serve why it came back. */
-import { APC_LEVEL, PASSIVE_LEVEL, UserMode } from "../abi/ke.ts";
+import { APC_LEVEL, BugCheckCode, PASSIVE_LEVEL, UserMode } from "../abi/ke.ts";
 import { KiDeliverApc } from "../ke/apc.ts";
+import { KeBugCheckEx } from "../ke/bugcheck.ts";
 import { KeGetCurrentThread } from "../ke/current.ts";
 import type { KThread } from "../ke/objects.ts";
 import { nextTimer } from "../ke/timers.ts";
@@ -29,7 +30,7 @@ export function* KiUserModeLoop(k: Kernel): Blocking<never> {
   let calls = 0;
   for (;;) {
     if (thread.apcState.kernelApcPending || thread.apcState.userApcPending) yield* deliverApcs(k, thread);
-    assert(thread.combinedApcDisable === 0, "nobody returns to user mode inside a region");
+    if (thread.combinedApcDisable !== 0 || k.ke.prcb.irql !== PASSIVE_LEVEL) bugCheckOnReturn(k, thread);
     switch (user.run(k, thread, turnBudget(k, thread))) {
       case "system-call": {
         calls++;
@@ -49,6 +50,13 @@ export function* KiUserModeLoop(k: Kernel): Blocking<never> {
       yield* KiPreempt();
     }
   }
+}
+
+/** A system service, or a driver that it called, left a region or a raised level behind. */
+function bugCheckOnReturn(k: Kernel, thread: KThread): never {
+  const { irql } = k.ke.prcb;
+  if (irql !== PASSIVE_LEVEL) KeBugCheckEx(k, BugCheckCode.IRQL_GT_ZERO_AT_SYSTEM_SERVICE, 0, irql);
+  return KeBugCheckEx(k, BugCheckCode.APC_INDEX_MISMATCH, 0, thread.apcStateIndex, thread.combinedApcDisable);
 }
 
 /** On the way to user mode: kernel APCs, then one user APC, until nothing is pending. */

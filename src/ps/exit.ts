@@ -16,6 +16,7 @@ import { IoCancelThreadIo } from "../io/cancel.ts";
 import { KeFlushQueueApc } from "../ke/apc.ts";
 import { KeBugCheckEx } from "../ke/bugcheck.ts";
 import { KeLowerIrql } from "../ke/irql.ts";
+import type { KApc } from "../ke/objects.ts";
 import { KeRundownThread } from "../ke/mutant.ts";
 import { KeSetProcess } from "../ke/process.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
@@ -36,14 +37,13 @@ import { erratumGap } from "../sim/gap.ts";
 import { emit, type HeldResource } from "../sim/record.ts";
 import { SeAuditProcessExit, SeDetailedAuditingWithToken } from "../se/audit.ts";
 import { PsGetCurrentThread } from "./current.ts";
-import { breakIfCritical, notifyDebugger, rundownWin32 } from "./exitobservers.ts";
+import { breakIfCritical, notifyDebugger, notifyTerminationPorts, rundownWin32 } from "./exitobservers.ts";
 import { PspExitProcess } from "./exitprocess.ts";
 import { PspSetProcessFlag } from "./flags.ts";
 import { PspExitProcessFromJob } from "./jobmembers.ts";
 import { PspRunCreateThreadNotifyRoutines } from "./notify.ts";
 import type { EProcess, EThread } from "./objects.ts";
 import { skip, step } from "./steps.ts";
-import { notifyTerminationPorts } from "./terminationport.ts";
 import { releaseTeb } from "./threadmemory.ts";
 import { handleOf } from "./waits.ts";
 
@@ -242,7 +242,7 @@ function recordExit(k: Kernel, thread: EThread, exitStatus: NtStatus): void {
     tid: thread.tid,
     status: exitStatus,
   });
-  assert(thread.combinedApcDisable === 0, "an exiting thread holds no region");
+  if (thread.combinedApcDisable !== 0) bugCheckOnRegions(k, thread, null);
   step(k, "E33");
 }
 
@@ -304,8 +304,12 @@ function bugCheckOnKernelApcs(k: Kernel, thread: EThread): void {
     return;
   }
   step(k, "E45", apc === undefined ? "apcs-off" : "apc-left");
+  bugCheckOnRegions(k, thread, apc ?? null);
+}
+
+function bugCheckOnRegions(k: Kernel, thread: EThread, apc: KApc | null): never {
   const { KERNEL_APC_PENDING_DURING_EXIT } = BugCheckCode;
-  KeBugCheckEx(k, KERNEL_APC_PENDING_DURING_EXIT, apc?.id ?? 0, thread.combinedApcDisable, k.ke.prcb.irql, 0);
+  return KeBugCheckEx(k, KERNEL_APC_PENDING_DURING_EXIT, apc?.id ?? 0, thread.combinedApcDisable, k.ke.prcb.irql, 0);
 }
 
 /** E46: handles, memory and mutants are gone by now; whoever waits for the process may rely on it. */

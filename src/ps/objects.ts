@@ -4,7 +4,6 @@
  */
 import { type NtStatus, STATUS_PENDING, STATUS_SUCCESS } from "../abi/status.ts";
 import type { PoolBlock } from "../ex/pool.ts";
-import type { QuotaBlock } from "../ex/quota.ts";
 import { ExPushLock } from "../ex/pushlock.ts";
 import { ExRundown } from "../ex/rundown.ts";
 import { IoProcess } from "../io/process.ts";
@@ -26,8 +25,6 @@ export interface ClientId {
 export interface TerminationPort {
   readonly port: LpcPort;
   readonly block: PoolBlock;
-  /** What the registration is charged to. */
-  readonly quota: QuotaBlock | null;
   readonly next: TerminationPort | null;
 }
 
@@ -67,6 +64,8 @@ export class EProcess extends IoProcess {
   workingSetWatch: PoolBlock | null = null;
   sessionId = 1;
   defaultHardErrorMode = 0;
+  /** Whether its birth was told to the process notify routines: it is, with its first thread. */
+  birthTold = false;
   /** Whether the process counts against its quota block. */
   quotaCharged = false;
   priorityClass = 2;

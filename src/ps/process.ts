@@ -33,7 +33,6 @@ import { PspSetProcessFlag } from "./flags.ts";
 import type { Job } from "./job.ts";
 import { PspInheritJobs } from "./jobbirth.ts";
 import { recordJob } from "./jobmembers.ts";
-import { PspRunCreateProcessNotifyRoutines } from "./notify.ts";
 import { EProcess } from "./objects.ts";
 import type { DebugPortChoice } from "./state.ts";
 
@@ -83,7 +82,6 @@ export function* PspCreateProcess(k: Kernel, creation: ProcessCreation): Blockin
   yield* KeReleaseGuardedMutex(k, k.ps.activeProcessMutex);
   yield* takeDebugPort(k, process, creation);
   if (creation.userMemory) recordCreation(k, process);
-  yield* PspRunCreateProcessNotifyRoutines(k, process, { create: true });
   return success(process);
 }
 

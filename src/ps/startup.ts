@@ -8,6 +8,7 @@ import { assert } from "../rtl/assert.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import { hasCrossThreadFlag } from "./flags.ts";
+import { notifyFirstImages } from "./imagenotify.ts";
 import { PspTerminateThreadByPointer } from "./kill.ts";
 
 /**
@@ -24,6 +25,7 @@ export function* PspUserThreadStartup(k: Kernel): Blocking<never> {
   if (thread.threadsProcess.debugPort !== null && !hasCrossThreadFlag(thread, CT_HIDE_FROM_DEBUGGER)) {
     yield* k.ps.dbgk.createThread(k, thread);
   }
+  if (k.ps.imageNotify.count > 0) yield* notifyFirstImages(k, thread.threadsProcess);
   thread.previousMode = 1;
   return yield* k.ke.upcalls.userMode(k);
 }

@@ -15,6 +15,7 @@ import type { ListEntry } from "../rtl/list.ts";
 import type { Token } from "../se/token.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import type { NtStatus } from "../abi/status.ts";
+import type { ImageNotifyRoutine } from "./imagenotify.ts";
 import type { JobTimeWatch } from "./jobtime.ts";
 import type { EProcess, EThread } from "./objects.ts";
 
@@ -51,6 +52,23 @@ export interface Win32Callouts {
 
 /** A routine that is told of the birth and death of processes. `pid` is the process, `parentPid` its parent. */
 export type ProcessNotifyRoutine = (k: Kernel, parentPid: number, pid: number, create: boolean) => Blocking<void>;
+/** `PS_CREATE_NOTIFY_INFO`: who is born, and whether it may be. */
+export interface CreateNotifyInfo {
+  readonly parentPid: number;
+  /** Who creates it. */
+  readonly creator: { readonly pid: number; readonly tid: number };
+  readonly imageFileName: string;
+  /** A failure that a routine sets here is the end of the process, and the answer of its creation. */
+  creationStatus: NtStatus;
+}
+
+/** A routine that is told of the birth (`info`) and death (null) of processes, and may refuse a birth. */
+export type ProcessNotifyRoutineEx = (
+  k: Kernel,
+  process: EProcess,
+  pid: number,
+  info: CreateNotifyInfo | null,
+) => Blocking<void>;
 /** A routine that is told of the birth and death of threads. */
 export type ThreadNotifyRoutine = (k: Kernel, pid: number, tid: number, create: boolean) => Blocking<void>;
 
@@ -72,7 +90,9 @@ export interface PsState {
   idleProcess: EProcess | null;
   readonly reaperWorkItem: ExWorkItem;
   readonly processNotify: CallbackSlots<ProcessNotifyRoutine>;
+  readonly processNotifyEx: CallbackSlots<ProcessNotifyRoutineEx>;
   readonly threadNotify: CallbackSlots<ThreadNotifyRoutine>;
+  readonly imageNotify: CallbackSlots<ImageNotifyRoutine>;
   legoNotify: ((k: Kernel, thread: EThread) => void) | null;
   win32Callouts: Win32Callouts | null;
   dbgk: DbgkUpcalls;

@@ -34,6 +34,7 @@ import { newApc } from "../ke/apc.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import { KeForceResumeThread, KeSuspendThread } from "../ke/suspend.ts";
 import { KeInitThread, KeReadyThread, KeStartThread, KeUninitThread } from "../ke/thread.ts";
+import { KeQueryInterruptTime } from "../ke/time.ts";
 import type { Kernel } from "../kernel.ts";
 import { MmCreateKernelStack } from "../mm/kernelstack.ts";
 import { MmDeleteTeb } from "../mm/teb.ts";
@@ -46,12 +47,11 @@ import type { Blocking } from "../sim/blocking.ts";
 import { erratumGap } from "../sim/gap.ts";
 import { newObjectId } from "../sim/identity.ts";
 import { emit } from "../sim/record.ts";
-import { createTimeBeforePublication, setCreateTimeLate } from "./creationerrata.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import { PsExitSpecialApc } from "./exitapc.ts";
-import { hasCrossThreadFlag, hasProcessFlag, PspSetCrossThreadFlag } from "./flags.ts";
+import { hasCrossThreadFlag, hasProcessFlag, PspSetCrossThreadFlag, PspSetProcessFlag } from "./flags.ts";
 import { reportNewProcess } from "./jobmessage.ts";
-import { PspRunCreateThreadNotifyRoutines } from "./notify.ts";
+import { PspRunCreateProcessNotifyRoutines, PspRunCreateThreadNotifyRoutines } from "./notify.ts";
 import { type EProcess, EThread } from "./objects.ts";
 import { PspSystemThreadStartup, PspUserThreadStartup } from "./startup.ts";
 
@@ -121,7 +121,7 @@ function* buildThread(k: Kernel, process: EProcess, creation: ThreadCreation): B
   }
   ObReferenceObject(process);
   thread.grantedAccess = THREAD_ALL_ACCESS;
-  thread.createTime = createTimeBeforePublication(k);
+  thread.createTime = KeQueryInterruptTime(k);
   thread.startAddress = creation.startAddress ?? 0;
   if (creation.setUp === null) thread.crossThreadFlags |= CT_SYSTEM_THREAD;
   if (creation.hideFromDebugger === true) thread.crossThreadFlags |= CT_HIDE_FROM_DEBUGGER;
@@ -218,25 +218,39 @@ function* publishThread(k: Kernel, thread: EThread, creation: ThreadCreation): B
     tid: thread.tid,
     start: thread.startAddress,
   });
-  yield* PspRunCreateThreadNotifyRoutines(k, thread, { create: true });
+  const admitted = yield* announceBirth(k, process, thread);
   ObReferenceObject(thread); // the keep-alive, dropped by the reaper
   ObReferenceObject(thread); // the caller's
   if (creation.createSuspended === true) KeSuspendThread(k, thread);
   if (hasCrossThreadFlag(thread, CT_TERMINATED)) KeForceResumeThread(k, thread);
-  let handle: NtResult<number> = success(0);
-  if (creation.handle === undefined) {
+  let handle: NtResult<number> = NT_SUCCESS(admitted) ? success(0) : failure(admitted);
+  if (creation.handle === undefined || !handle.ok) {
     yield* ObDereferenceObject(k, thread); // the creation reference has no handle to go to
   } else {
     const inserted = yield* ObInsertObject(k, thread, creation.handle);
     handle = inserted.ok ? success(inserted.value.handle) : inserted;
   }
-  if (handle.ok) setCreateTimeLate(k, thread);
-  else {
+  if (!handle.ok) {
     PspSetCrossThreadFlag(thread, CT_DEAD_THREAD);
     KeForceResumeThread(k, thread);
   }
   KeReadyThread(k, thread);
   return handle;
+}
+
+/**
+ * Tells the notify routines of the thread, and with the first one of its process.
+ * @returns SUCCESS, or why a routine refuses the process
+ */
+function* announceBirth(k: Kernel, process: EProcess, thread: EThread): Blocking<NtStatus> {
+  let admitted: NtStatus = STATUS_SUCCESS;
+  if (!process.birthTold) {
+    process.birthTold = true;
+    admitted = yield* PspRunCreateProcessNotifyRoutines(k, process, { create: true });
+    if (!NT_SUCCESS(admitted)) PspSetProcessFlag(process, PSF_PROCESS_DELETE);
+  }
+  yield* PspRunCreateThreadNotifyRoutines(k, thread, { create: true });
+  return admitted;
 }
 
 /** Undoes a creation that was never linked. */

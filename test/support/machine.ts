@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { MachineEnd } from "../../src/abi/report.ts";
 import { createBuiltinEnvironment, type Environment } from "../../src/guest/environment.ts";
+import type { Driver } from "../../src/io/driver.ts";
 import { createMachine, type Machine } from "../../src/machine/machine.ts";
 import type { MachineOptions } from "../../src/machine/options.ts";
 import { allServices } from "../../src/machine/services.ts";
@@ -33,6 +34,7 @@ export interface SampleRun {
 export interface SampleInput {
   readonly arguments?: readonly string[];
   readonly variables?: Readonly<Record<string, string>>;
+  readonly drivers?: readonly Driver[];
 }
 
 export function runSample(path: string, options: Partial<MachineOptions> = {}, input: SampleInput = {}): SampleRun {
@@ -48,6 +50,7 @@ export function runSample(path: string, options: Partial<MachineOptions> = {}, i
     record: (event) => events.push(event),
     ...options,
   });
+  for (const driver of input.drivers ?? []) machine.loadDriver(driver);
   const name = path.split("/").at(-1) ?? path;
   const started = machine.start({
     name,

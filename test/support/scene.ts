@@ -14,6 +14,7 @@ import { nt, type ScriptChild, type ScriptThreadOptions } from "../../src/guest/
 import { KeInitializeEvent, KeSetEvent } from "../../src/ke/event.ts";
 import type { DispatcherHeader, KEvent } from "../../src/ke/objects.ts";
 import { KeDelayExecutionThread, waitInKernel } from "../../src/ke/wait.ts";
+import type { Driver, DriverObject } from "../../src/io/driver.ts";
 import type { Kernel } from "../../src/kernel.ts";
 import { createMachine, type Machine } from "../../src/machine/machine.ts";
 import type { MachineOptions } from "../../src/machine/options.ts";
@@ -26,6 +27,8 @@ import { audit } from "../../src/scenario/audit.ts";
 const MOST_VIOLATIONS = 20;
 
 export interface SceneOptions extends Partial<MachineOptions> {
+  /** Loaded before the first thread, and unloaded at the end. */
+  readonly drivers?: readonly Driver[];
   /** Runs before the first thread, for callbacks and injected failures. */
   readonly prepare?: (k: Kernel) => void;
   /** Sees every event, in order. */
@@ -43,7 +46,7 @@ export interface Scene {
 
 /** Runs a program to its end. Fails unless it ends as expected, every invariant held, and nothing is left. */
 export function play(program: ScriptProgram, options: SceneOptions = {}): Scene {
-  const { prepare, see, outcome = "exited", ...rest } = options;
+  const { drivers = [], prepare, see, outcome = "exited", ...rest } = options;
   const events: KernelEvent[] = [];
   const violations: Violation[] = [];
   const sink = (event: KernelEvent): void => {
@@ -55,13 +58,28 @@ export function play(program: ScriptProgram, options: SceneOptions = {}): Scene 
   const machine = createMachine({ processor: null, environment: null, record: sink, trace: sink, observe, ...rest });
   const { kernel } = machine;
   prepare?.(kernel);
+  const loaded = drivers.map((driver) => machine.loadDriver(driver)!);
   expect(machine.startScript("scene.exe", program)).toEqual({ ok: true });
   const end = machine.run({ turns: 200_000, stop: () => false });
+  rethrowFailure(kernel, end, outcome);
   expect(end?.outcome ?? "running").toBe(outcome);
   expect(violations).toEqual([]);
+  if (outcome === "exited") unload(machine, loaded);
   if (outcome === "exited" || outcome === "crashed") expect(audit(machine)).toEqual([]);
   expect(violations).toEqual([]);
   return { machine, k: kernel, end: end!, events };
+}
+
+/** With drivers, whatever is thrown is their bugcheck; what the scene itself found wrong is for the test to say. */
+function rethrowFailure(k: Kernel, end: MachineEnd | null, outcome: MachineOutcome): void {
+  const cause = k.ke.bugCheck?.cause;
+  if (end?.outcome === "bugcheck" && outcome !== "bugcheck" && cause instanceof Error) throw cause;
+}
+
+function unload(machine: Machine, drivers: readonly DriverObject[]): void {
+  for (const driver of drivers) if (!driver.unloaded) expect(machine.unloadDriver(driver)).toBe(0);
+  expect(machine.run({ turns: 200_000, stop: () => false })?.outcome).toBe("exited");
+  for (const driver of drivers) expect(driver.unloaded).toBe(true);
 }
 
 /** The steps that were reached, by one thread or by all. */

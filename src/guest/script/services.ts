@@ -41,6 +41,7 @@ import {
 import type { Blocking } from "../../sim/blocking.ts";
 import { emit } from "../../sim/record.ts";
 import { type Script, type ScriptApc, ScriptContext, type ScriptProgram } from "./context.ts";
+import { fileServices, type ScriptFileServices } from "./fileservices.ts";
 import { jobServices, type ScriptJobServices } from "./jobs.ts";
 import { handleOf, openNamed, service, UNNAMED } from "./service.ts";
 
@@ -231,7 +232,7 @@ function* queryProcess(k: Kernel, handle: number): Blocking<NtResult<ScriptInfor
 }
 
 /** The system services as scripts see them. Handles are numbers, times are 100 ns from now, null means for ever. */
-export interface ScriptServices extends ScriptJobServices {
+export interface ScriptServices extends ScriptJobServices, ScriptFileServices {
   readonly NtClose: (handle: number) => Script<NtStatus>;
   readonly NtCreateEvent: (type: EventType, name?: string | null) => Script<NtResult<number>>;
   readonly NtSetEvent: (handle: number) => Script<NtResult<number>>;
@@ -289,6 +290,7 @@ export interface ScriptServices extends ScriptJobServices {
 /** The services, by their names; what has no NT name is a convenience over several. */
 export const nt: ScriptServices = {
   ...jobServices,
+  ...fileServices,
   NtClose: service("NtClose", NtClose),
   NtCreateEvent: service("NtCreateEvent", createEvent),
   NtSetEvent: service("NtSetEvent", NtSetEvent),

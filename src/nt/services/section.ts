@@ -31,6 +31,7 @@ import type { ObjectAttributes } from "../../ob/lookup.ts";
 import { ObReferenceObjectByHandle } from "../../ob/handle.ts";
 import { ObInsertObject, ObOpenObjectByName } from "../../ob/insert.ts";
 import { ObDereferenceObject } from "../../ob/reference.ts";
+import { PsCallImageNotifyRoutines } from "../../ps/imagenotify.ts";
 import type { EProcess } from "../../ps/objects.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import {
@@ -129,7 +130,7 @@ function* NtMapViewOfSection(k: Kernel, a: ServiceArguments): Blocking<NtStatus>
   return result.faulted ? result.status : mapped.value.status;
 }
 
-/** Maps a view, and tells the debugger of an image. */
+/** Maps a view, and tells drivers and the debugger of an image. */
 function* mapView(
   k: Kernel,
   process: EProcess,
@@ -137,8 +138,10 @@ function* mapView(
   view: MapViewArguments,
 ): Blocking<NtResult<MappedView>> {
   const mapped = MmMapViewOfSection(k, process, section, view);
-  const tell = mapped.ok && section.segment.image !== null && process.debugPort !== null;
-  if (tell) yield* DbgkMapViewOfSection(k, process, mapped.value.base);
+  if (!mapped.ok || section.segment.image === null) return mapped;
+  const { base, size } = mapped.value;
+  yield* PsCallImageNotifyRoutines(k, section.fileName, process.pid, { imageBase: base, imageSize: size });
+  if (process.debugPort !== null) yield* DbgkMapViewOfSection(k, process, base);
   return mapped;
 }
 

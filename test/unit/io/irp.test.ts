@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { NtCreateIoCompletion, NtRemoveIoCompletion } from "../../../src/io/completionservice.ts";
 import { IoCancelThreadIo } from "../../../src/io/cancel.ts";
+import { IoReleaseCancelSpinLock } from "../../../src/io/cancelspinlock.ts";
 import { NtCancelIoFile, NtDeviceIoControlFile } from "../../../src/io/control.ts";
 import { IoCompleteRequest } from "../../../src/io/complete.ts";
 import { IoCreateDevice } from "../../../src/io/device.ts";
@@ -32,6 +33,7 @@ function slowDevice(k: IoTestKernel, how: { readonly cancellable: boolean } = { 
     kept.push(irp);
     if (how.cancellable) {
       IoSetCancelRoutine(irp, (kernel) => {
+        IoReleaseCancelSpinLock(kernel, irp.cancelIrql);
         IoCompleteRequest(kernel, irp, STATUS_CANCELLED, 0, 0);
       });
     }
@@ -44,6 +46,8 @@ function slowDevice(k: IoTestKernel, how: { readonly cancellable: boolean } = { 
 function first(irps: readonly Irp[]): Irp {
   const [irp] = irps;
   if (irp === undefined) throw new Error("no request arrived");
+  // The test completes it, so nobody else may.
+  IoSetCancelRoutine(irp, null);
   return irp;
 }
 
@@ -206,6 +210,7 @@ it("the second request on a synchronous file waits for the first", () => {
     IoCompleteRequest(kernel, first(kept), STATUS_SUCCESS, 0, 0);
     yield* sleep(kernel, 10);
     const second = kept[1];
+    if (second !== undefined) IoSetCancelRoutine(second, null);
     if (second !== undefined) IoCompleteRequest(kernel, second, STATUS_SUCCESS, 0, 0);
   });
   run(k);
