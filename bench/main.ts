@@ -13,11 +13,12 @@ import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import type { Context, Figure, Group } from "./figure.ts";
 import { calls, instructions, machines } from "./kernel.ts";
+import { kills } from "./kills.ts";
 import { computing, memory, startup } from "./startup.ts";
 import { jsonOf, loadNow, markdownOf, originOf, originText, tableOf } from "./table.ts";
 import { processes, threads } from "./turnover.ts";
 
-const GROUPS: readonly Group[] = [startup, memory, machines, calls, threads, processes, instructions, computing];
+const GROUPS: readonly Group[] = [startup, memory, machines, calls, threads, processes, kills, instructions, computing];
 const DEFAULT_RUNS = "5";
 
 function main(): void {
