@@ -4,10 +4,14 @@
  * way, and nothing is left. The choices come from the seed, so a storm that fails is repeated by its number.
  */
 import { expect, test } from "vitest";
+import { LpcMessageType } from "../../src/abi/lpc.ts";
 import { CURRENT_PROCESS_HANDLE, CURRENT_THREAD_HANDLE } from "../../src/abi/ps.ts";
+import type { NtResult } from "../../src/abi/status.ts";
 import type { Script } from "../../src/guest/script/context.ts";
-import { lpc } from "../../src/guest/script/lpc.ts";
+import { lpc, lpcMessage, lpcReply } from "../../src/guest/script/lpc.ts";
 import { nt } from "../../src/guest/script/services.ts";
+import type { PortMessage } from "../../src/lpc/message.ts";
+import type { ReceivedMessage } from "../../src/lpc/receive.ts";
 import { PspShutdownProcessManager } from "../../src/ps/kill.ts";
 import { play } from "../support/scene.ts";
 
@@ -89,6 +93,47 @@ function* registerForDeath(): Script<void> {
   if (port.ok) yield* lpc.NtRegisterThreadTerminatePort(port.value);
 }
 
+/** Serves for a while: accepts or refuses, replies or not, and leaves one thing or another open. */
+function* serve(world: World): Script<void> {
+  const { dice } = world;
+  const port = yield* lpc.NtCreatePort(portName(world));
+  if (!port.ok) return;
+  let reply: PortMessage | null = null;
+  for (let round = 0; round < 6; round++) {
+    const received: NtResult<ReceivedMessage> = yield* lpc.NtReplyWaitReceivePort(port.value, reply, 20_000);
+    reply = null;
+    if (!received.ok) continue;
+    const { message } = received.value;
+    if (message.type === LpcMessageType.ConnectionRequest) yield* decide(world, message);
+    else if (message.type === LpcMessageType.Request && dice.below(4) > 0) reply = lpcReply(message);
+  }
+  if (dice.below(2) === 0) yield* nt.NtClose(port.value);
+}
+
+function* decide({ dice }: World, request: PortMessage): Script<void> {
+  const accepted = yield* lpc.NtAcceptConnectPort(lpcReply(request), dice.below(4) > 0);
+  if (!accepted.ok || accepted.value.handle === 0) return;
+  if (dice.below(6) > 0) yield* lpc.NtCompleteConnectPort(accepted.value.handle);
+  if (dice.below(4) === 0) yield* nt.NtClose(accepted.value.handle);
+}
+
+/** Connects to a server, if there is one, and talks to it. */
+function* ask(world: World): Script<void> {
+  const { dice } = world;
+  const { connected } = yield* lpc.NtConnectPort(portName(world));
+  if (connected === null) return;
+  const { handle } = connected;
+  if (dice.below(3) === 0) yield* lpc.NtRegisterThreadTerminatePort(handle);
+  yield* lpc.NtRequestPort(handle, lpcMessage());
+  const answer = yield* lpc.NtRequestWaitReplyPort(handle, lpcMessage());
+  if (answer.ok && dice.below(2) === 0) yield* lpc.NtReplyPort(handle, lpcReply(answer.value));
+  if (dice.below(2) === 0) yield* nt.NtClose(handle);
+}
+
+function portName({ dice }: World): string {
+  return `\\BaseNamedObjects\\port ${dice.of(SHARED) ?? "a"}`;
+}
+
 /** Fails every so-many-th allocation from now on, or none. */
 function* disturbMemory(world: World): Script<void> {
   const every = world.dice.below(2) === 0 ? 0 : 3 + world.dice.below(20);
@@ -103,6 +148,10 @@ const ACTIONS_OF: readonly ((world: World) => Script<void>)[] = [
   startProcess,
   useMutant,
   useMutant,
+  serve,
+  serve,
+  ask,
+  ask,
   (world) => withThread(world, (handle) => nt.NtTerminateThread(handle, 21)),
   (world) => withThread(world, (handle) => nt.NtSuspendThread(handle)),
   (world) => withThread(world, (handle) => nt.NtResumeThread(handle)),
