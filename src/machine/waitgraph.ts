@@ -1,4 +1,5 @@
 /** Who waits for what when nothing can run any more. */
+import { WaitReason } from "../abi/ke.ts";
 import { CT_SYSTEM_THREAD } from "../abi/ps.ts";
 import type { WaitGraph, WaitGraphEdge, WaitGraphThread } from "../abi/report.ts";
 import { type DispatcherHeader, KMutant } from "../ke/objects.ts";
@@ -45,6 +46,8 @@ function edgeTo(thread: EThread, object: DispatcherHeader): WaitGraphEdge {
     const owner = object.ownerThread;
     return { ...base, kind: "mutant", owner: owner instanceof EThread ? owner.tid : null };
   }
+  if (thread.waitReason === WaitReason.WrLpcReceive) return { ...base, kind: "message" };
+  if (thread.waitReason === WaitReason.WrLpcReply) return { ...base, kind: "reply" };
   if (object === thread.suspendSemaphore) return { ...base, kind: "its own resumption", id: 0 };
   return { ...base, kind: typeName(object) };
 }

@@ -24,6 +24,8 @@ export function describeWaits(thread: EThread): WaitedFor[] {
   if (thread.waitReason === WaitReason.Suspended) return [{ kind: "suspension", id: 0 }];
   if (thread.waitReason === WaitReason.DelayExecution) return [{ kind: "delay", id: 0 }];
   if (thread.waitReason === WaitReason.WrAlertByThreadId) return [{ kind: "alert", id: 0 }];
+  if (thread.waitReason === WaitReason.WrLpcReceive) return [{ kind: "message", id: 0 }];
+  if (thread.waitReason === WaitReason.WrLpcReply) return [{ kind: "reply", id: 0 }];
   return thread.waitBlocks.map(({ object }) => ({
     kind: describeObject(object),
     id: handleOf(thread.threadsProcess, object),

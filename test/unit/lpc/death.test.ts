@@ -305,3 +305,18 @@ describe("a handle is closed", () => {
     });
   });
 });
+
+test("a machine on which everybody waits for a message or a reply says so", () => {
+  const { machine } = play(
+    function* () {
+      const { handle } = yield* createServer();
+      yield* start(asks);
+      yield* acceptNext(handle);
+      must(yield* lpc.NtReplyWaitReceivePort(handle));
+      yield* lpc.NtReplyWaitReceivePort(handle);
+    },
+    { outcome: "deadlock" },
+  );
+  const kinds = machine.waitGraph().threads.map(({ waitsFor }) => waitsFor.map(({ kind }) => kind));
+  expect(kinds).toEqual([["message"], ["reply"]]);
+});
