@@ -21,7 +21,7 @@ static PROCESS_INFORMATION start_again(const char *arguments, DWORD flags)
 }
 
 /* A completion port that hears of everything in the job. */
-static HANDLE listen_to(HANDLE job)
+static inline HANDLE listen_to(HANDLE job)
 {
     HANDLE port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
     JOBOBJECT_ASSOCIATE_COMPLETION_PORT association = {.CompletionKey = job, .CompletionPort = port};
@@ -33,7 +33,7 @@ static HANDLE listen_to(HANDLE job)
 }
 
 /* The next message, or 0 if none comes in that time; of which process goes to *process. */
-static DWORD next_message(HANDLE port, DWORD milliseconds, DWORD *process)
+static inline DWORD next_message(HANDLE port, DWORD milliseconds, DWORD *process)
 {
     DWORD message;
     ULONG_PTR key;

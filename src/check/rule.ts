@@ -12,6 +12,7 @@ import type { KernelEvent } from "../sim/record.ts";
 export type RuleFamily =
   | "flags"
   | "counting"
+  | "jobs"
   | "last-thread"
   | "signals"
   | "kill-apcs"

@@ -7,6 +7,7 @@ import type { KernelEvent } from "../sim/record.ts";
 import { CountCheck } from "./counting.ts";
 import { FlagCheck } from "./flags.ts";
 import { IdCheck } from "./ids.ts";
+import { JobCheck } from "./jobs.ts";
 import { KillApcCheck } from "./killapcs.ts";
 import { LastThreadCheck } from "./lastthread.ts";
 import { LockCheck } from "./locks.ts";
@@ -48,6 +49,7 @@ export function makeChecks(k: Kernel, report: (violation: Violation) => void): r
   return [
     new FlagCheck(k, rule("flags")),
     new CountCheck(k, rule("counting")),
+    new JobCheck(k, rule("jobs")),
     new LastThreadCheck(rule("last-thread")),
     new SignalCheck(k, rule("signals")),
     new KillApcCheck(k, rule("kill-apcs")),

@@ -16,6 +16,7 @@ import type { Kernel } from "../kernel.ts";
 import { ObReferenceObjectByHandle } from "../ob/handle.ts";
 import { ObDereferenceObject } from "../ob/reference.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { erratumGap } from "../sim/gap.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import type { Job } from "./job.ts";
 import { enterJob } from "./jobenter.ts";
@@ -54,6 +55,7 @@ function* assignUnderRundown(k: Kernel, job: Job, process: EProcess): Blocking<N
     yield* KeLeaveCriticalRegion(k);
     return STATUS_PROCESS_IS_TERMINATING;
   }
+  yield* erratumGap(k, "D43d:between-rundown-and-link");
   const status = enterJob(k, job, process);
   if (NT_SUCCESS(status)) {
     recordJob(k, process);

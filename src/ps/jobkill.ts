@@ -14,6 +14,7 @@ import type { ObProcess } from "../ob/process.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import { hasJobLimit, isActiveMember, type Job, jobSubtree } from "./job.ts";
+import { endsUnderLock, terminateUnderLock } from "./jobkillerrata.ts";
 import { deactivate, reportIfEmpty } from "./jobmembers.ts";
 import { PspTerminateProcess } from "./kill.ts";
 import type { KillReason } from "./killreason.ts";
@@ -43,6 +44,10 @@ export function* PspTerminateAllProcessesInJob(
   exitStatus: NtStatus,
   reason: KillReason,
 ): Blocking<boolean> {
+  if (endsUnderLock(k, reason)) {
+    yield* terminateUnderLock(k, job, exitStatus, reason);
+    return false;
+  }
   const doomed = settleWhoDies(k, job);
   for (const process of doomed.processes) {
     yield* PspTerminateProcess(k, process, exitStatus, reason);

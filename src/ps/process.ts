@@ -10,6 +10,7 @@ import {
   NT_SUCCESS,
   STATUS_PROCESS_IS_TERMINATING,
   STATUS_QUOTA_EXCEEDED,
+  STATUS_SUCCESS,
   STATUS_TIMEOUT,
   success,
 } from "../abi/status.ts";
@@ -27,6 +28,7 @@ import { ObCreateObject } from "../ob/create.ts";
 import { ObDereferenceObject, ObReferenceObject } from "../ob/reference.ts";
 import { insertTail } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { erratumGap } from "../sim/gap.ts";
 import { newObjectId } from "../sim/identity.ts";
 import { emit } from "../sim/record.ts";
 import { PspSetProcessFlag } from "./flags.ts";
@@ -44,7 +46,7 @@ export interface ProcessCreation {
   readonly imageFileName: string;
   readonly imagePath: string;
   /** The image; null clones nothing and maps nothing. */
-  readonly section: SectionObject | null;
+  readonly section: SectionObject | "parent's" | null;
   readonly inheritHandles: boolean;
   /** False for the System process, which has no user memory. */
   readonly userMemory: boolean;
@@ -108,14 +110,15 @@ function* furnishProcess(k: Kernel, process: EProcess, creation: ProcessCreation
     quota === null ? new QuotaBlock(k.ex.machineQuota.limits, k.ex.machineQuota) : referenceQuotaBlock(quota);
   if (!chargeQuota(process.quotaBlock, "processes", 1)) return STATUS_QUOTA_EXCEEDED;
   process.quotaCharged = true;
-  // The parent's rundown keeps its token, section and handle table where they are (D39).
   KeEnterCriticalRegion(k);
-  if (parent !== null && !ExAcquireRundownProtection(parent.rundownProtect)) {
+  const kept = keptWhileInheriting(k, process, parent);
+  if (kept !== null && !ExAcquireRundownProtection(kept.rundownProtect)) {
     yield* KeLeaveCriticalRegion(k);
     return STATUS_PROCESS_IS_TERMINATING;
   }
-  const status = inheritFromParent(k, process, creation);
-  if (parent !== null) ExReleaseRundownProtection(k, parent.rundownProtect);
+  const section = yield* takeSection(k, process, creation);
+  const status = NT_SUCCESS(section) ? inheritFromParent(k, process, creation) : section;
+  if (kept !== null) ExReleaseRundownProtection(k, kept.rundownProtect);
   yield* KeLeaveCriticalRegion(k);
   if (!NT_SUCCESS(status)) return status;
   const id = ExCreateHandle(k, k.ps.cidTable, process, 0, 0);
@@ -125,17 +128,31 @@ function* furnishProcess(k: Kernel, process: EProcess, creation: ProcessCreation
   return PspInheritJobs(k, process, { parent, breakaway, jobs });
 }
 
+/**
+ * Whose rundown is held: the parent's, which keeps its token, section and handle table where they are.
+ * @erratum D39 the new process's, which nobody else knows, so that the parent may exit meanwhile
+ */
+function keptWhileInheriting(k: Kernel, process: EProcess, parent: EProcess | null): EProcess | null {
+  return parent !== null && k.sim.errata.has("D39") ? process : parent;
+}
+
+/** The image. @returns PROCESS_IS_TERMINATING if it was to be the parent's and the parent has none any more */
+function* takeSection(k: Kernel, process: EProcess, { parent, section }: ProcessCreation): Blocking<NtStatus> {
+  const image = section === "parent's" ? (parent?.sectionObject ?? null) : section;
+  if (section === "parent's") yield* erratumGap(k, "D39:between-read-and-reference");
+  if (image === null) return section === null ? STATUS_SUCCESS : STATUS_PROCESS_IS_TERMINATING;
+  ObReferenceObject(image);
+  process.sectionObject = image;
+  return STATUS_SUCCESS;
+}
+
 function inheritFromParent(k: Kernel, process: EProcess, creation: ProcessCreation): NtStatus {
-  const { parent, section } = creation;
+  const { parent } = creation;
   process.parentPid = parent?.pid ?? 0;
   const token = parent?.token ?? k.ps.systemToken;
   if (token !== null) {
     ObReferenceObject(token);
     process.token = token;
-  }
-  if (section !== null) {
-    ObReferenceObject(section);
-    process.sectionObject = section;
   }
   if (creation.userMemory) {
     const memory = MmCreateProcessAddressSpace(k, process);

@@ -13,6 +13,9 @@ import {
   CT_TERMINATED,
   PSF_PROCESS_DELETE,
   THREAD_ALL_ACCESS,
+  THREAD_QUERY_INFORMATION,
+  THREAD_SET_INFORMATION,
+  THREAD_TERMINATE,
 } from "../abi/ps.ts";
 import {
   failure,
@@ -55,6 +58,9 @@ import { PspRunCreateProcessNotifyRoutines, PspRunCreateThreadNotifyRoutines } f
 import { type EProcess, EThread } from "./objects.ts";
 import { PspSystemThreadStartup, PspUserThreadStartup } from "./startup.ts";
 
+/** A thread may always end itself, and ask and say things about itself. */
+const OWN_ACCESS = THREAD_TERMINATE | THREAD_SET_INFORMATION | THREAD_QUERY_INFORMATION;
+
 /** What a new thread is to be. */
 export interface ThreadCreation {
   /** Gives a user thread its TEB and its user context; null for a system thread. */
@@ -65,6 +71,8 @@ export interface ThreadCreation {
   readonly hideFromDebugger?: boolean;
   readonly startAddress?: number;
   readonly name?: string;
+  /** What the thread's descriptor grants the process that it is in; everything unless said otherwise. */
+  readonly ownAccess?: number | undefined;
   /** Make a handle in the caller's table. */
   readonly handle?:
     { readonly desiredAccess: number; readonly attributes: number; readonly mode: ProcessorMode } | undefined;
@@ -120,7 +128,7 @@ function* buildThread(k: Kernel, process: EProcess, creation: ThreadCreation): B
     return failure(created);
   }
   ObReferenceObject(process);
-  thread.grantedAccess = THREAD_ALL_ACCESS;
+  grantOwnAccess(k, thread, creation.ownAccess ?? THREAD_ALL_ACCESS);
   thread.createTime = KeQueryInterruptTime(k);
   thread.startAddress = creation.startAddress ?? 0;
   if (creation.setUp === null) thread.crossThreadFlags |= CT_SYSTEM_THREAD;
@@ -131,6 +139,15 @@ function* buildThread(k: Kernel, process: EProcess, creation: ThreadCreation): B
   if (NT_SUCCESS(status)) return success(thread);
   yield* discardThread(k, process, thread);
   return failure(status);
+}
+
+/**
+ * What the pseudo-handle -2 may do: what the descriptor grants, and always a little.
+ * @erratum D40 a refusal is stored in the process, where it is what -1 may do
+ */
+function grantOwnAccess(k: Kernel, thread: EThread, granted: number): void {
+  thread.grantedAccess = granted | OWN_ACCESS;
+  if (granted === 0 && k.sim.errata.has("D40")) thread.threadsProcess.grantedAccess = 0;
 }
 
 /** The id leads to the thread from here on, but nobody finds it before it is linked (D08, D09). */

@@ -5,6 +5,7 @@ import { criticalScenarios } from "./catalogue/critical.ts";
 import { debuggerScenarios } from "./catalogue/debugger.ts";
 import { driverScenarios } from "./catalogue/drivers.ts";
 import { exitScenarios } from "./catalogue/exit.ts";
+import { familyScenarios } from "./catalogue/family.ts";
 import { jobScenarios } from "./catalogue/jobs.ts";
 import { killScenarios } from "./catalogue/kill.ts";
 import { processKillScenarios } from "./catalogue/killprocess.ts";
@@ -20,6 +21,7 @@ export function allScenarios(): readonly Scenario[] {
     ...apcScenarios,
     ...exitScenarios,
     ...creationScenarios,
+    ...familyScenarios,
     ...jobScenarios,
     ...debuggerScenarios,
     ...lpcScenarios,

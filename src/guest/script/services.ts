@@ -123,6 +123,7 @@ export function createScriptThread(
     // Spelt out, because a copy of unknown shape would be slow wherever it is read.
     startAddress: options.startAddress ?? 0,
     handle: options.handle,
+    ownAccess: options.ownAccess,
     setUp: (_kernel, thread) => {
       thread.user = new ScriptContext(program, endOfScript);
       return STATUS_SUCCESS;

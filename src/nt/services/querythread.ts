@@ -27,6 +27,7 @@ import { ObDereferenceObject } from "../../ob/reference.ts";
 import { PsGetCurrentThread } from "../../ps/current.ts";
 import { hasCrossThreadFlag, PspClearCrossThreadFlag, PspSetCrossThreadFlag } from "../../ps/flags.ts";
 import { PsAssignImpersonationToken } from "../../ps/impersonation.ts";
+import { isLastThread } from "../../ps/lastthread.ts";
 import type { EThread } from "../../ps/objects.ts";
 import { referenceThread } from "../../ps/threadservices.ts";
 import { Privilege, SeSinglePrivilegeCheck } from "../../se/privilege.ts";
@@ -38,7 +39,7 @@ import type { NtService, ServiceArguments } from "../table.ts";
 
 interface ThreadQuery {
   readonly bytes: number;
-  readonly answer: (thread: EThread) => QueryResult;
+  readonly answer: (thread: EThread, k: Kernel) => QueryResult;
 }
 
 function flag(value: boolean): QueryResult {
@@ -54,7 +55,7 @@ const QUERIES: ReadonlyMap<number, ThreadQuery> = new Map<number, ThreadQuery>([
   [1, { bytes: 32, answer: times }],
   [9, { bytes: 4, answer: (thread) => word(thread.win32StartAddress) }],
   [11, { bytes: 8, answer: () => success(new Encoder(8).u64(0, 10_000_000n).bytes) }],
-  [12, { bytes: 4, answer: (thread) => word(thread.threadsProcess.activeThreads === 1 ? 1 : 0) }],
+  [12, { bytes: 4, answer: (thread, k) => word(isLastThread(k, thread) ? 1 : 0) }],
   [14, { bytes: 4, answer: () => word(0) }],
   [16, { bytes: 4, answer: () => word(0) }],
   [17, { bytes: 1, answer: (thread) => flag(hasCrossThreadFlag(thread, CT_HIDE_FROM_DEBUGGER)) }],
@@ -87,7 +88,7 @@ function NtQueryInformationThread(k: Kernel, a: ServiceArguments): NtStatus | Bl
   if (query.bytes !== length) return STATUS_INFO_LENGTH_MISMATCH;
   const buffer = { address, length, returnLength };
   if (handle === CURRENT_THREAD_HANDLE) {
-    return answerQuery(k, buffer, query.answer(PsGetCurrentThread(k)), STATUS_INFO_LENGTH_MISMATCH);
+    return answerQuery(k, buffer, query.answer(PsGetCurrentThread(k), k), STATUS_INFO_LENGTH_MISMATCH);
   }
   return queryOther(k, handle, query, buffer);
 }
@@ -100,7 +101,7 @@ function* queryOther(
 ): Blocking<NtStatus> {
   const thread = referenceThread(k, handle, THREAD_QUERY_LIMITED_INFORMATION);
   if (!thread.ok) return thread.status;
-  const status = answerQuery(k, buffer, query.answer(thread.value), STATUS_INFO_LENGTH_MISMATCH);
+  const status = answerQuery(k, buffer, query.answer(thread.value, k), STATUS_INFO_LENGTH_MISMATCH);
   yield* ObDereferenceObject(k, thread.value);
   return status;
 }

@@ -13,7 +13,11 @@ import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../../../src/ke/re
 import type { Kernel } from "../../../src/kernel.ts";
 import { createMachine } from "../../../src/machine/machine.ts";
 import { headerOf } from "../../../src/ob/header.ts";
+import { ObCreateObject } from "../../../src/ob/create.ts";
 import { PsGetCurrentProcess, PsGetCurrentThread } from "../../../src/ps/current.ts";
+import { Job } from "../../../src/ps/job.ts";
+import { PspAddProcessToJob } from "../../../src/ps/jobmembers.ts";
+import type { EProcess } from "../../../src/ps/objects.ts";
 import { AssertionFailure } from "../../../src/rtl/assert.ts";
 import { emit, type KernelEvent, trace } from "../../../src/sim/record.ts";
 import { createPort } from "../../support/port.ts";
@@ -81,7 +85,27 @@ const oneThread: ScriptProgram = function* () {
   yield* joined((yield* start(function* () {})).handle);
 };
 
+/** Puts the child in a job and then changes something of that. */
+function spoilJob(change: (job: Job, child: EProcess) => void): Script<void> {
+  return spoil((k, { pid }) => {
+    const child = processById(k, pid);
+    const job = new Job(k);
+    ObCreateObject(k, k.ps.jobType, job);
+    PspAddProcessToJob(k, job, child);
+    change(job, child);
+  });
+}
+
+const JOB_BREAKS: readonly (readonly [string, (job: Job, child: EProcess) => void, RegExp])[] = [
+  ["a job counts a member twice", (job) => job.activeProcesses++, /counts 2 active processes, not 1/],
+  ["a job forgets a member", (job, child) => job.members.delete(child), /which does not know it/],
+  ["a job counts pages that nobody has", (job) => job.committedPages++, /counts 1 pages, not 0/],
+];
+
 const BREAKS: readonly Break[] = [
+  ...JOB_BREAKS.map(
+    ([what, change, says]) => ({ family: "jobs", what, program: () => spoilJob(change), says }) as const,
+  ),
   {
     family: "flags",
     what: "a flag of a process's end is cleared",

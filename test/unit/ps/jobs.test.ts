@@ -14,8 +14,13 @@ import {
   STATUS_TIMEOUT,
 } from "../../../src/abi/status.ts";
 import { nt } from "../../../src/guest/script/services.ts";
+import { registerCallback } from "../../../src/ex/callback.ts";
+import { KeDelayExecutionThread } from "../../../src/ke/wait.ts";
+import { deactivate } from "../../../src/ps/jobmembers.ts";
+import { PspCreateProcess } from "../../../src/ps/process.ts";
+import type { Blocking } from "../../../src/sim/blocking.ts";
 import { assign, counts, limit, listen, makeJob, messages } from "../../support/jobs.ts";
-import { ended, must, play, settle, sleepForever, spawn, stepsOf } from "../../support/scene.ts";
+import { ended, must, play, processById, settle, sleepForever, spawn, stepsOf } from "../../support/scene.ts";
 
 test("T-WJ1: a process that has exited stays in its job until its object is gone", () => {
   const scene = play(function* () {
@@ -240,5 +245,53 @@ test("a process in no job has no job to ask about", () => {
     const job = yield* makeJob();
     yield* assign(job, CURRENT_PROCESS_HANDLE);
     expect(must(yield* nt.NtQueryInformationJobObject(0)).activeProcesses).toBe(1);
+  });
+});
+
+test("D43d: no child is born to a process that its job has ended, however far its creation has got", () => {
+  const born: number[] = [];
+  play(
+    function* () {
+      const job = yield* makeJob();
+      const parent = yield* spawn(function* () {
+        const child = yield* nt.NtCreateProcess("child.exe", sleepForever);
+        throw new Error(`the creator lives on with ${JSON.stringify(child)}`);
+      });
+      yield* assign(job, parent.handle);
+      // The creator is in a notify routine: its child is a member already, and has no thread yet.
+      yield* settle();
+      expect(yield* counts(job)).toEqual([2, 2, 0]);
+      yield* nt.NtTerminateJobObject(job, 6);
+      expect(yield* ended(parent.handle)).toBe(6);
+      expect(yield* counts(job)).toEqual([2, 0, 0]);
+    },
+    {
+      prepare: (k) => {
+        registerCallback(k.ps.processNotify, function* (kernel, _parent, pid, create): Blocking<void> {
+          if (!create || pid === 0 || kernel.ps.lastJobNumber === 0) return;
+          born.push(pid);
+          yield* KeDelayExecutionThread(kernel, { mode: 0, alertable: false, timeout100ns: 50_000 });
+        });
+      },
+    },
+  );
+  expect(born.length).toBeGreaterThan(0);
+});
+
+test("a process that its job has ended and that creates one more is refused", () => {
+  play(function* () {
+    const job = yield* makeJob();
+    const parent = yield* spawn(sleepForever);
+    yield* assign(job, parent.handle);
+    yield* nt.call(function* (k) {
+      const process = processById(k, parent.id);
+      expect(deactivate(process).length).toBe(1);
+      const image = { imageFileName: "child.exe", imagePath: "", section: null, inheritHandles: false };
+      const created = yield* PspCreateProcess(k, { parent: process, ...image, userMemory: true });
+      expect(created).toEqual({ ok: false, status: STATUS_PROCESS_IS_TERMINATING });
+    });
+    yield* nt.NtTerminateProcess(parent.handle, 0);
+    yield* ended(parent.handle);
+    expect(yield* counts(job)).toEqual([1, 0, 0]);
   });
 });
