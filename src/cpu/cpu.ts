@@ -45,6 +45,7 @@ import {
   STATE_END,
   STATE_START,
 } from "./layout.ts";
+import { Memo } from "./memo.ts";
 import { PhysicalMemory, userPhysical } from "./memory.ts";
 import { enterUserSegments, loadSegments, readSegments, setTebBase } from "./segments.ts";
 import { Snapshot } from "./snapshot.ts";
@@ -79,6 +80,8 @@ export interface CpuOptions {
    * same code, compiled by the host with a long run in mind.
    */
   readonly jitModule?: () => WasmModule;
+  /** Remembers what guests computed in stays of at least so many instructions, for those that compute the same again. */
+  readonly remember?: number;
 }
 
 export interface Cpu {
@@ -89,6 +92,8 @@ export interface Cpu {
   readonly general: Int32Array;
   /** Instructions retired since creation or reset. */
   readonly instructions: number;
+  /** Instructions, since creation, that were remembered instead of executed. */
+  readonly instructionsSpared: number;
   /** What RDTSC reads before the instruction count is added: the kernel's virtual time. */
   timestampBase: number;
   readonly stats: CpuStats;
@@ -128,6 +133,7 @@ class V86Cpu implements Cpu {
   readonly stats: CpuStats;
   readonly #engine: Engine;
   readonly #options: CpuOptions;
+  readonly #memo: Memo | null;
   #instructions = 0;
   /** Whether the module is the one that `jitModule` gave. */
   #movedOn = false;
@@ -138,6 +144,7 @@ class V86Cpu implements Cpu {
     const frames = options.ramBytes / PAGE_SIZE;
     assert(Number.isInteger(frames) && frames > FIRST_FREE_FRAME, "RAM is whole pages and more than our own");
     this.#options = options;
+    this.#memo = options.remember === undefined ? null : new Memo(options.remember);
     this.#engine = new Engine(module, options.ramBytes);
     this.stats = Object.assign(this.#engine.stats, { runs: 0, processorFaults: 0 });
     this.ram = new PhysicalMemory(this.#engine);
@@ -151,6 +158,10 @@ class V86Cpu implements Cpu {
 
   get instructions(): number {
     return this.#instructions;
+  }
+
+  get instructionsSpared(): number {
+    return this.#memo?.instructionsSpared ?? 0;
   }
 
   #initialise(): void {
@@ -310,9 +321,13 @@ class V86Cpu implements Cpu {
     const first = i32[INSTRUCTION_COUNTER >>> 2] ?? 0;
     i32[RUN_END >>> 2] = first + Math.min(instructions, MAX_RUN);
     i32[INTERPRET_ONLY >>> 2] = interpretOnly ? 1 : 0;
-    const completed = this.#mainLoop();
+    const memo = engine.jitEnabled || interpretOnly ? null : this.#memo;
+    const known = memo?.begin(engine, Math.min(instructions, MAX_RUN), this.ram.framesInUse) === true;
+    const completed = known || this.#mainLoop();
     const after = this.#viewed();
-    this.#instructions += ((after.i32[INSTRUCTION_COUNTER >>> 2] ?? 0) - first) >>> 0;
+    const executed = ((after.i32[INSTRUCTION_COUNTER >>> 2] ?? 0) - first) >>> 0;
+    if (!known) memo?.end(after, executed, completed);
+    this.#instructions += executed;
     if (after.u8[CPL] === 0) readTrapFrame(after, trap);
     else this.#leaveRing3(completed);
     trap.faultAddress = (after.i32[CR2 >>> 2] ?? 0) >>> 0;

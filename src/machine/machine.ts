@@ -5,6 +5,7 @@
 import { NT_ERROR, type NtResult, type NtStatus, STATUS_PENDING, success } from "../abi/status.ts";
 import type { LeakEntry, MachineEnd, WaitGraph } from "../abi/report.ts";
 import { type Cpu, createCpu } from "../cpu/cpu.ts";
+import { WORTH_REMEMBERING } from "../cpu/memo.ts";
 import { createInitialThread, createUserProcess, writeParameters } from "../guest/bringup.ts";
 import type { Environment } from "../guest/environment.ts";
 import { createImageSection, type Library, loadLibrary } from "../guest/library.ts";
@@ -229,12 +230,13 @@ function takeProcessor(options: MachineOptions): Cpu | null {
     processor.reset();
     return processor;
   }
-  const { module, mode, jitModule } = processor;
+  const { module, mode, jitModule, remember } = processor;
   return createCpu(module, {
     ramBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES,
     mode: mode === "interpreter" ? "interpreter" : "jit",
     ...(mode === "jit" ? { jitAfter: 0 } : {}),
     ...(jitModule === undefined ? {} : { jitModule }),
+    ...(remember === true ? { remember: WORTH_REMEMBERING } : {}),
   });
 }
 

@@ -14,6 +14,11 @@ export interface ProcessorOptions {
   readonly mode: "interpreter" | "jit" | "tiered";
   /** In mode `tiered` or `jit`: the module to go on with when compilation begins, compiled for a long run. */
   readonly jitModule?: () => WasmModule;
+  /**
+   * Remembers what guests computed, so that machines which use the processor again need not: for those who run one program
+   * many times. No run shows the difference.
+   */
+  readonly remember?: boolean;
 }
 
 export interface MachineLimits {

@@ -14,6 +14,7 @@ import { runToEnd, sharedCpu } from "../../support/hostile.ts";
 import { builtinEnvironment } from "../../support/machine.ts";
 import { newCpu } from "../../support/processor.ts";
 import { syscallProgram } from "../../support/syscallprogram.ts";
+import { win32Environment } from "../../support/windows.ts";
 
 /** All that a run tells: every event in order, its output, and its report. */
 interface Account {
@@ -23,6 +24,7 @@ interface Account {
   readonly report: string;
 }
 
+const VARIABLES: ReadonlyMap<string, string> = new Map([["SystemRoot", "C:\\windows"]]);
 const LIMITS = { instructions: 500_000, threads: 40, processes: 6, handles: 1000 };
 
 function account(options: Partial<MachineOptions>, start: (machine: Machine) => { readonly ok: boolean }): Account {
@@ -141,6 +143,27 @@ test("a processor whose compiler worked before gives the same record as a new on
   for (const name of ["threads", "terminate-spinner"]) {
     expect(accountOfFile(sample(name), 1, used), name).toEqual(accountOfFile(sample(name), 1, newCpu(compiling)));
   }
+});
+
+test("a processor that remembers what it computed gives the same record as a new one", () => {
+  const used = newCpu({ ramBytes: sharedCpu().ram.byteLength, remember: 50 });
+  const names = ["threads", "seh-catch", "exit-while-waiting"];
+  for (const name of [...names, ...names, ...names]) {
+    expect(accountOfFile(sample(name), 2, used), name).toEqual(accountOfFile(sample(name), 2));
+  }
+  expect(used.instructionsSpared).toBeGreaterThan(0);
+});
+
+test("a processor that remembers Wine's loader gives the same record as a new one", () => {
+  const run = (processor: NonNullable<MachineOptions["processor"]>, program: string): Account =>
+    account({ processor, environment: win32Environment(), limits: {} }, (machine) =>
+      machine.start({ name: "program.exe", bytes: readFileSync(`samples/${program}.exe`), environment: VARIABLES }),
+    );
+  const [fresh, other] = ["hello", "args"].map((program) => run(sharedCpu(), program));
+  const used = newCpu({ ramBytes: sharedCpu().ram.byteLength, remember: 1000 });
+  for (let time = 0; time < 3; time++) expect(run(used, "hello")).toEqual(fresh);
+  expect(run(used, "args")).toEqual(other);
+  expect(used.instructionsSpared).toBeGreaterThan(700_000);
 });
 
 test("more processors make another record of the same program", () => {
