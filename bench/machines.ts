@@ -59,12 +59,13 @@ function environmentOf(userMode: UserMode): Environment {
   return made;
 }
 
-/** The processor of an earlier machine, which the next one uses again. */
-const idle: { cpu: Cpu | null } = { cpu: null };
+/** Processors of earlier machines, which the next ones use again: one that remembers what guests computed, and one that does not. */
+const idle: { plain: Cpu | null; remembering: Cpu | null } = { plain: null, remembering: null };
 
 /** As those have it who run many machines in one process: optimised as the engine sees fit. */
-function processorOptions(): NonNullable<MachineOptions["processor"]> {
-  return { module: loadProcessor({ optimise: "everything", cacheDirectory: cacheRoot(process.env) }), mode: "tiered" };
+function processorOptions(remember: boolean): NonNullable<MachineOptions["processor"]> {
+  const module = loadProcessor({ optimise: "everything", cacheDirectory: cacheRoot(process.env) });
+  return { module, mode: "tiered", remember };
 }
 
 export interface ProgramRun {
@@ -73,15 +74,18 @@ export interface ProgramRun {
   readonly path: string;
   /** Handed to the program as its one argument. */
   readonly count?: number;
+  /** On the processor that remembers what guests computed before. */
+  readonly remember?: boolean;
   readonly options?: Partial<MachineOptions>;
 }
 
 /** Runs a program on a machine of its own to its end, which must be a good one. @returns how long all of it took */
-export function runProgram({ userMode, path, count, options }: ProgramRun): Duration {
+export function runProgram({ userMode, path, count, remember = false, options }: ProgramRun): Duration {
   const file = packagePath(path);
   const bytes = readFileSync(file);
   const environment = environmentOf(userMode);
-  const processor = options?.processor ?? idle.cpu ?? processorOptions();
+  const slot = remember ? "remembering" : "plain";
+  const processor = options?.processor ?? idle[slot] ?? processorOptions(remember);
   return timed(() => {
     const machine = createMachine({ processor, environment, ...options });
     const started = machine.start({
@@ -92,7 +96,7 @@ export function runProgram({ userMode, path, count, options }: ProgramRun): Dura
     });
     if (!started.ok) throw new Error(`${path}: ${started.reason}`);
     runToEnd(machine, path, options?.limits !== undefined);
-    idle.cpu = machine.cpu;
+    if (options?.processor === undefined) idle[slot] = machine.cpu;
   });
 }
 

@@ -23,8 +23,6 @@ import { Engine, type EngineStats } from "./engine.ts";
 import {
   CPL,
   CR2,
-  EAX,
-  EDX,
   ESP,
   FIRST_FREE_FRAME,
   FLAGS,
@@ -44,12 +42,14 @@ import {
   STACK_SIZE_32,
   STATE_END,
   STATE_START,
+  SUPERVISOR_PAGE_TABLE,
 } from "./layout.ts";
 import { Memo } from "./memo.ts";
 import { PhysicalMemory, userPhysical } from "./memory.ts";
 import { enterUserSegments, loadSegments, readSegments, setTebBase } from "./segments.ts";
 import { Snapshot } from "./snapshot.ts";
 import { buildSupervisor, readTrapFrame } from "./supervisor.ts";
+import { readTimestamp } from "./timestamp.ts";
 import {
   newTrap,
   VECTOR_DEBUG,
@@ -220,7 +220,10 @@ class V86Cpu implements Cpu {
       const before = this.#instructions;
       this.#execute(singleStep ? 1 : left, singleStep);
       left -= this.#instructions - before;
-      if (trap.vector === VECTOR_GENERAL_PROTECTION && this.#readTimestamp()) {
+      if (
+        trap.vector === VECTOR_GENERAL_PROTECTION &&
+        readTimestamp(this.#engine, this.trap, this.timestampBase + this.#instructions)
+      ) {
         if (!singleStep) continue;
       }
       if (singleStep && trap.vector === VECTOR_QUANTUM) trap.vector = VECTOR_DEBUG;
@@ -232,7 +235,8 @@ class V86Cpu implements Cpu {
     this.stats.runs++;
     const singleStep = (this.trap.eflags & FLAG_TRAP) !== 0;
     this.#execute(1, true);
-    if (this.trap.vector === VECTOR_GENERAL_PROTECTION) this.#readTimestamp();
+    if (this.trap.vector === VECTOR_GENERAL_PROTECTION)
+      readTimestamp(this.#engine, this.trap, this.timestampBase + this.#instructions);
     if (singleStep && this.trap.vector === VECTOR_QUANTUM) this.trap.vector = VECTOR_DEBUG;
     return this.trap;
   }
@@ -261,7 +265,8 @@ class V86Cpu implements Cpu {
 
   reset(): void {
     const engine = this.#viewed();
-    engine.ramU8.fill(0, 0, this.ram.framesInUse * PAGE_SIZE);
+    engine.ramU8.fill(0, 0, SUPERVISOR_PAGE_TABLE + PAGE_SIZE);
+    engine.ramU8.fill(0, FIRST_FREE_FRAME * PAGE_SIZE, this.ram.framesInUse * PAGE_SIZE);
     engine.restore("run");
     engine.randomState = 1;
     this.ram.framesInUse = FIRST_FREE_FRAME;
@@ -379,20 +384,5 @@ class V86Cpu implements Cpu {
     else if (jitEnabled) engine.enableJit();
     if (!compilerFailed) this.stats.processorFaults++;
     return compilerFailed;
-  }
-
-  /** If the instruction at `eip` is RDTSC, executes it. */
-  #readTimestamp(): boolean {
-    const { trap } = this;
-    const engine = this.#engine;
-    const first = userPhysical(engine, trap.eip, false);
-    const second = userPhysical(engine, trap.eip + 1, false);
-    if (first < 0 || second < 0 || engine.ramU8[first] !== 0x0f || engine.ramU8[second] !== 0x31) return false;
-    const timestamp = this.timestampBase + this.#instructions;
-    engine.general[EAX] = (timestamp % 0x1_0000_0000) | 0;
-    engine.general[EDX] = Math.floor(timestamp / 0x1_0000_0000) | 0;
-    trap.eip = (trap.eip + 2) >>> 0;
-    trap.vector = VECTOR_QUANTUM;
-    return true;
   }
 }

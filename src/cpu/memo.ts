@@ -22,6 +22,7 @@ import {
   INSTRUCTION_COUNTER,
   INSTRUCTION_POINTER,
   PAGE_SIZE,
+  RUN_END,
   STATE_END,
   STATE_START,
   SUPERVISOR_PAGE,
@@ -36,6 +37,9 @@ const MOST_BYTES = 64 << 20;
 /** To record a stay takes a copy of guest RAM, which is worth it while that is small. */
 const MOST_FRAMES = 4096;
 
+/** Behind the words that the patch added, the first of which is {@link RUN_END}. */
+const PATCH_WORDS_END = 1440;
+
 const PTE_PRESENT = 0x1;
 const PTE_TOUCHED = 0x60; // accessed and dirty
 const SUPERVISOR_SLOT = 1023;
@@ -46,6 +50,8 @@ interface Stay {
   /** The fixed state at both ends, without the instruction counter. */
   readonly before: Int32Array;
   readonly after: Int32Array;
+  /** The patch's own words afterwards; beforehand they say nothing. */
+  readonly patchWords: Int32Array;
   readonly randomBefore: number;
   readonly randomAfter: number;
   readonly instructions: number;
@@ -181,6 +187,7 @@ function takeOver(engine: Engine, stay: Stay): void {
   const counter = i32[INSTRUCTION_COUNTER >>> 2] ?? 0;
   const controlWord = i32[FPU_CONTROL_WORD >>> 2] ?? 0;
   i32.set(stay.after, STATE_START >>> 2);
+  i32.set(stay.patchWords, RUN_END >>> 2);
   i32[INSTRUCTION_COUNTER >>> 2] = counter + stay.instructions;
   // v86 keeps the rounding mode and precision elsewhere too.
   const wanted = i32[FPU_CONTROL_WORD >>> 2] ?? 0;
@@ -222,7 +229,8 @@ function finishRecording(engine: Engine, recording: Recording, instructions: num
     .map(({ frame }) => pageOf(engine.ramI32, frame));
   const trapped = engine.u8[CPL] === 0;
   return {
-    ...{ before, after: stateOf(engine), randomBefore, randomAfter: engine.randomState },
+    ...{ before, after: stateOf(engine), patchWords: engine.i32.slice(RUN_END >>> 2, PATCH_WORDS_END >>> 2) },
+    ...{ randomBefore, randomAfter: engine.randomState },
     ...{ instructions, budget, leastBudget: trapped ? instructions + 1 : Infinity },
     ...{ entries: Int32Array.from(entries), touched, changed },
   };
