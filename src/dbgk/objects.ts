@@ -6,11 +6,12 @@
  * without was made on attaching and owns a pool block, a reference on its process and its thread, the thread's
  * rundown protection, and its file.
  */
+import { DispatcherType } from "../abi/ke.ts";
 import type { NtStatus } from "../abi/status.ts";
 import { STATUS_PENDING } from "../abi/status.ts";
 import type { PoolBlock } from "../ex/pool.ts";
 import { KGuardedMutex } from "../ke/gmutex.ts";
-import type { KEvent } from "../ke/objects.ts";
+import { KEvent } from "../ke/objects.ts";
 import type { ExceptionRecord } from "../ke/usermode.ts";
 import type { EProcess, EThread } from "../ps/objects.ts";
 import { ObjectBody } from "../rtl/body.ts";
@@ -69,6 +70,13 @@ export const DEBUG_EVENT_SUSPEND = 0x20;
 
 export const TAG_DEBUG_EVENT = "DbgE";
 export const DEBUG_EVENT_BYTES = 0xa8;
+
+/** What a thread that reports to its debugger waits for; wait graphs know it. */
+export class DebugContinueEvent extends KEvent {
+  constructor(id: number) {
+    super(id, DispatcherType.EventSynchronization, 0);
+  }
+}
 
 /** `DEBUG_EVENT`. Under the mutex of the object in whose list it is. */
 export class DebugEvent {

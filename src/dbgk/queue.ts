@@ -19,7 +19,7 @@ import {
 } from "../abi/status.ts";
 import { ExAllocatePoolWithTag, ExFreePoolWithTag } from "../ex/pool.ts";
 import { ExReleaseRundownProtection } from "../ex/rundown.ts";
-import { KeInitializeEvent, KeSetEvent } from "../ke/event.ts";
+import { KeSetEvent } from "../ke/event.ts";
 import { KeAcquireGuardedMutex, KeReleaseGuardedMutex } from "../ke/gmutex.ts";
 import { KeFreezeAllThreads, KeThawAllThreads } from "../ke/suspend.ts";
 import { waitInKernel } from "../ke/wait.ts";
@@ -33,12 +33,14 @@ import { assert } from "../rtl/assert.ts";
 import type { ObjectBody } from "../rtl/body.ts";
 import { insertTail } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { newObjectId } from "../sim/identity.ts";
 import {
   DEBUG_EVENT_BYTES,
   DEBUG_EVENT_INACTIVE,
   DEBUG_EVENT_NOWAIT,
   DEBUG_EVENT_RELEASE,
   DEBUG_EVENT_SUSPEND,
+  DebugContinueEvent,
   DebugEvent,
   DebugObject,
   type DbgkMessage,
@@ -84,7 +86,7 @@ function DbgkpSuspendProcess(k: Kernel, process: EProcess): boolean {
 function* DbgkpQueueMessage(k: Kernel, message: DbgkMessage): Blocking<NtResult<NtStatus>> {
   const thread = PsGetCurrentThread(k);
   const process = thread.threadsProcess;
-  const continueEvent = KeInitializeEvent(k, "synchronization", false);
+  const continueEvent = new DebugContinueEvent(newObjectId(k));
   const event = new DebugEvent({ process, thread, message }, 0, { continueEvent, block: null });
   const { processDebugPortMutex } = k.dbgk;
   yield* KeAcquireGuardedMutex(k, processDebugPortMutex);

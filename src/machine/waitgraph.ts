@@ -2,6 +2,7 @@
 import { WaitReason } from "../abi/ke.ts";
 import { CT_SYSTEM_THREAD } from "../abi/ps.ts";
 import type { WaitGraph, WaitGraphEdge, WaitGraphThread } from "../abi/report.ts";
+import { DebugContinueEvent } from "../dbgk/objects.ts";
 import { type DispatcherHeader, KMutant } from "../ke/objects.ts";
 import type { Kernel } from "../kernel.ts";
 import { headerOf } from "../ob/header.ts";
@@ -48,8 +49,20 @@ function edgeTo(thread: EThread, object: DispatcherHeader): WaitGraphEdge {
   }
   if (thread.waitReason === WaitReason.WrLpcReceive) return { ...base, kind: "message" };
   if (thread.waitReason === WaitReason.WrLpcReply) return { ...base, kind: "reply" };
-  if (object === thread.suspendSemaphore) return { ...base, kind: "its own resumption", id: 0 };
+  if (object === thread.suspendSemaphore) {
+    const frozen = thread.freezeCount > 0 && thread.suspendCount === 0;
+    return { ...base, kind: "its own resumption", id: 0, note: frozen ? "frozen while its debugger has an event" : "" };
+  }
+  if (object instanceof DebugContinueEvent) {
+    return { ...base, kind: "the answer of its debugger", note: debuggerOf(thread) };
+  }
   return { ...base, kind: typeName(object) };
+}
+
+/** Who could answer: the process that holds the debug object. */
+function debuggerOf({ threadsProcess: { debugPort } }: EThread): string {
+  const holder = debugPort === null ? null : headerOf(debugPort).holder;
+  return holder === null ? "" : `process ${holder.pid}`;
 }
 
 function typeName(object: DispatcherHeader): string {

@@ -272,6 +272,51 @@ test("D42: a debuggee that is let go of while the object is being closed is not 
   });
 });
 
+test("a debugger that waits for its debuggee instead of answering it is a deadlock, and the wait graph says so", () => {
+  const { machine } = play(
+    function* () {
+      const child = yield* debugged(function* () {
+        yield* start(sleepForever);
+        yield* nt.NtDelayExecution(false, 10_000);
+        yield* nt.NtRaiseException(STATUS_ACCESS_VIOLATION);
+      });
+      yield* pass(child.debug, "create-process");
+      yield* pass(child.debug, "create-thread");
+      yield* expectEvent(child.debug, "exception");
+      yield* ended(child.handle);
+    },
+    { outcome: "deadlock" },
+  );
+  const edges = machine.waitGraph().threads.map(({ waitsFor }) => waitsFor.map(({ kind, note }) => [kind, note]));
+  expect(edges).toEqual([
+    [["process", ""]],
+    [["the answer of its debugger", "process 8"]],
+    [["its own resumption", "frozen while its debugger has an event"]],
+  ]);
+});
+
+test("a thread that is killed while it waits for its debugger executes no further instruction of its own", () => {
+  play(function* () {
+    const ran: string[] = [];
+    const child = yield* debugged(function* () {
+      const worker = yield* start(function* () {
+        ran.push("worker");
+        yield* nt.NtTestAlert();
+      });
+      expect(yield* joined(worker.handle)).toBe(12);
+    });
+    yield* pass(child.debug, "create-process");
+    const change = yield* expectEvent(child.debug, "create-thread");
+    const thread = must(yield* nt.NtOpenThread(change.clientId.tid));
+    yield* nt.NtTerminateThread(thread, 12);
+    yield* settle();
+    expect(must(yield* nt.queryThread(thread)).signaled).toBe(false);
+    yield* answer(child.debug, change);
+    expect(kindsOf(yield* follow(child.debug))).toEqual(["exit-thread", "exit-process"]);
+    expect(ran).toEqual([]);
+  });
+});
+
 test("closing and killing at once: one of the two statuses, never both, and nothing is left", () => {
   for (let delay = 0; delay < 12; delay++) {
     play(function* () {
