@@ -114,6 +114,17 @@ export function answerQuery(
   return fits ? STATUS_SUCCESS : short;
 }
 
+/** Probes what {@link answerQuery} will write to. Queries look at this after the length and before the handle. */
+export function probeAnswer(
+  k: Kernel,
+  buffer: { readonly address: number; readonly length: number; readonly returnLength: number },
+): NtStatus {
+  const user = capture(k);
+  if (buffer.length > 0) user.probeWrite(buffer.address, buffer.length);
+  if (buffer.returnLength !== 0) user.probeWrite(buffer.returnLength, 4);
+  return user.faulted ? user.status : STATUS_SUCCESS;
+}
+
 /** The answer of a query for one 32-bit word. */
 export function word(value: number): QueryResult {
   return success(new Encoder(4).u32(0, value).bytes);

@@ -19,6 +19,7 @@ import {
   STATUS_PROCESS_IS_TERMINATING,
   STATUS_SUCCESS,
   success,
+  NT_SUCCESS,
 } from "../../abi/status.ts";
 import { DbgkOpenProcessDebugPort } from "../../dbgk/services.ts";
 import { KeGetPreviousMode } from "../../ke/current.ts";
@@ -30,7 +31,7 @@ import { jobAffinity, jobPriorityClass } from "../../ps/joblimits.ts";
 import type { EProcess } from "../../ps/objects.ts";
 import { Privilege, SeSinglePrivilegeCheck } from "../../se/privilege.ts";
 import type { Blocking } from "../../sim/blocking.ts";
-import { answerQuery, capture, Encoder, type QueryResult, word } from "../capture.ts";
+import { answerQuery, capture, Encoder, probeAnswer, type QueryResult, word } from "../capture.ts";
 import { notImplemented } from "../state.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
 import { onProcess } from "./memory.ts";
@@ -155,6 +156,8 @@ function NtQueryInformationProcess(k: Kernel, a: ServiceArguments): NtStatus | B
     return STATUS_INVALID_INFO_CLASS;
   }
   if (query.bytes !== null && query.bytes !== length) return STATUS_INFO_LENGTH_MISMATCH;
+  const probed = probeAnswer(k, { address, length, returnLength });
+  if (!NT_SUCCESS(probed)) return probed;
   const access = query.access ?? PROCESS_QUERY_LIMITED_INFORMATION;
   return onProcess(k, handle, access, (process) => {
     const result = query.answer(k, process);

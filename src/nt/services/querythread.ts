@@ -19,6 +19,7 @@ import {
   STATUS_PRIVILEGE_NOT_HELD,
   STATUS_SUCCESS,
   success,
+  NT_SUCCESS,
 } from "../../abi/status.ts";
 import { KeGetPreviousMode } from "../../ke/current.ts";
 import { BOOT_SYSTEM_TIME } from "../../ke/time.ts";
@@ -33,7 +34,7 @@ import { referenceThread } from "../../ps/threadservices.ts";
 import { Privilege, SeSinglePrivilegeCheck } from "../../se/privilege.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import { emit } from "../../sim/record.ts";
-import { answerQuery, capture, Encoder, type QueryResult, word } from "../capture.ts";
+import { answerQuery, capture, Encoder, probeAnswer, type QueryResult, word } from "../capture.ts";
 import { notImplemented } from "../state.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
 
@@ -87,6 +88,8 @@ function NtQueryInformationThread(k: Kernel, a: ServiceArguments): NtStatus | Bl
   }
   if (query.bytes !== length) return STATUS_INFO_LENGTH_MISMATCH;
   const buffer = { address, length, returnLength };
+  const probed = probeAnswer(k, buffer);
+  if (!NT_SUCCESS(probed)) return probed;
   if (handle === CURRENT_THREAD_HANDLE) {
     return answerQuery(k, buffer, query.answer(PsGetCurrentThread(k), k), STATUS_INFO_LENGTH_MISMATCH);
   }
