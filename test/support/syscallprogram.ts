@@ -102,6 +102,8 @@ const SIGNATURES: ReadonlyMap<string, string> = new Map(
     ...["NtRequestWaitReplyPort dQb", "NtReplyPort dQ", "NtReplyWaitReplyPort dQ", "NtReplyWaitReceivePort dobb"],
     ...["NtReplyWaitReceivePortEx dozbT", "NtImpersonateClientOfPort hQ", "NtReadRequestData hQnblo"],
     ...["NtWriteRequestData hQnblo", "NtQueryInformationPort dkblo"],
+    ...["NtCreateJobObject oaA", "NtOpenJobObject oaA", "NtAssignProcessToJobObject hp", "NtTerminateJobObject hx"],
+    ...["NtIsProcessInJob ph", "NtQueryInformationJobObject hcblo", "NtSetInformationJobObject hcbl"],
     ...["NtInitializeNlsFiles oob", "NtGetNlsSectionPtr nnboo"],
   ].map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)] as const),
 );
