@@ -42,6 +42,15 @@ const INITIAL_CONTROL_WORD = 0x27f;
 const INITIAL_MXCSR = 0x1f80;
 /** Interrupts on; bit 1 always reads 1. */
 export const INITIAL_EFLAGS = 0x202;
+const INITIAL_FPU: readonly number[] = initialFpu();
+
+function initialFpu(): number[] {
+  const words = Array.from({ length: FPU_WORDS }, () => 0);
+  words[FPU_WORD_EMPTY] = 0xff;
+  words[FPU_WORD_CONTROL] = INITIAL_CONTROL_WORD;
+  words[FPU_WORD_MXCSR] = INITIAL_MXCSR;
+  return words;
+}
 
 /** A thread's processor state, as Windows starts a thread with it: all zero but for control words and selectors. */
 export class X86Context {
@@ -53,22 +62,6 @@ export class X86Context {
   segDs: number = SELECTOR_USER_DATA;
   segFs: number = SELECTOR_TEB;
   segGs = 0;
-  readonly fpu: Int32Array = new Int32Array(FPU_WORDS);
-
-  constructor() {
-    this.fpu[FPU_WORD_EMPTY] = 0xff;
-    this.fpu[FPU_WORD_CONTROL] = INITIAL_CONTROL_WORD;
-    this.fpu[FPU_WORD_MXCSR] = INITIAL_MXCSR;
-  }
-
-  copyFrom(other: X86Context): void {
-    this.general.set(other.general);
-    this.fpu.set(other.fpu);
-    this.eip = other.eip;
-    this.eflags = other.eflags;
-    this.segEs = other.segEs;
-    this.segDs = other.segDs;
-    this.segFs = other.segFs;
-    this.segGs = other.segGs;
-  }
+  /** Signed words. Not a typed array: the engine makes one so long outside its own heap, which takes a microsecond. */
+  readonly fpu: number[] = INITIAL_FPU.slice();
 }

@@ -44,6 +44,8 @@ export interface MmState {
   sharedUserFrame: number;
   /** The clock interrupt up to which that page tells the time. */
   sharedUserTick: number;
+  /** Where a structure is put together before it goes to user memory, and taken apart; it means nothing later. */
+  readonly scratch: DataView;
   /** Memory behind the kernel stacks, by the stack's id. */
   readonly kernelStacks: Map<number, PoolBlock>;
   readonly statistics: MmStatistics;
@@ -71,6 +73,9 @@ export interface MmOptions {
 /** 4 GiB: a program whose stacks are committed whole, as Wine's are, may have a few thousand threads. */
 const DEFAULT_COMMIT_LIMIT_PAGES = 0x100000;
 
+/** Enough for a CONTEXT. */
+const SCRATCH_BYTES = 1024;
+
 /** A region costs the host a few hundred bytes. */
 const DEFAULT_REGION_LIMIT = 1 << 20;
 
@@ -94,6 +99,7 @@ export function createMmState(options: MmOptions): MmState {
     loadedDirectory: 0,
     sharedUserFrame: 0,
     sharedUserTick: -1,
+    scratch: new DataView(new ArrayBuffer(SCRATCH_BYTES)),
     kernelStacks: new Map(),
     statistics: {
       faults: 0,

@@ -47,32 +47,37 @@ export function MmCreateTeb(k: Kernel, process: MmProcess, init: TebInit): NtRes
   const teb = allocateSecured(k, process, TEB_PAGES);
   if (!teb.ok || k.mm.ram === null) return teb;
   const address = teb.value;
-  const user = new UserMemory(k, process);
-  const stackList = address + FIRST_ACTIVATION_STACK + 4;
-  const fields: readonly (readonly [number, number])[] = [
-    [Teb.ExceptionList, EXCEPTION_CHAIN_END],
-    [Teb.StackBase, init.stack?.base ?? 0],
-    [Teb.StackLimit, init.stack?.limit ?? 0],
-    [Teb.FiberData, TIB_VERSION],
-    [Teb.Self, address],
-    [Teb.UniqueProcess, init.clientId.process],
-    [Teb.UniqueThread, init.clientId.thread],
-    [Teb.ProcessEnvironmentBlock, process.peb],
-    [Teb.WOW32Reserved, init.wow32Reserved ?? 0],
-    [Teb.CurrentLocale, LOCALE_US_ENGLISH],
-    [Teb.ActivationContextStack, address + FIRST_ACTIVATION_STACK],
-    [FIRST_ACTIVATION_STACK + 4, stackList],
-    [FIRST_ACTIVATION_STACK + 8, stackList],
-    [Teb.RealUniqueProcess, init.clientId.process],
-    [Teb.RealUniqueThread, init.clientId.thread],
-    [Teb.StaticUnicodeString, STATIC_UNICODE_BUFFER_BYTES << 16],
-    [Teb.StaticUnicodeString + 4, address + Teb.StaticUnicodeBuffer],
-    [Teb.DeallocationStack, init.stack?.allocation ?? 0],
-  ];
-  for (const [offset, value] of fields) user.writeU32(address + offset, value);
-  if (!user.faulted) return teb;
+  const words = new UserMemory(k, process).wordsForWriting(address);
+  if (words >= 0) {
+    initialiseTeb(k.mm.ram.i32, words, address, process.peb, init);
+    return teb;
+  }
   MmDeleteTeb(k, process, address);
   return failure(STATUS_NO_MEMORY);
+}
+
+/** Fills in a block whose words, all zero, begin at index `first` of guest memory. */
+function initialiseTeb(i32: Int32Array, first: number, address: number, peb: number, init: TebInit): void {
+  const { clientId, stack } = init;
+  const stackList = address + FIRST_ACTIVATION_STACK + 4;
+  i32[first + (Teb.ExceptionList >>> 2)] = EXCEPTION_CHAIN_END;
+  i32[first + (Teb.StackBase >>> 2)] = stack?.base ?? 0;
+  i32[first + (Teb.StackLimit >>> 2)] = stack?.limit ?? 0;
+  i32[first + (Teb.FiberData >>> 2)] = TIB_VERSION;
+  i32[first + (Teb.Self >>> 2)] = address;
+  i32[first + (Teb.UniqueProcess >>> 2)] = clientId.process;
+  i32[first + (Teb.UniqueThread >>> 2)] = clientId.thread;
+  i32[first + (Teb.ProcessEnvironmentBlock >>> 2)] = peb;
+  i32[first + (Teb.WOW32Reserved >>> 2)] = init.wow32Reserved ?? 0;
+  i32[first + (Teb.CurrentLocale >>> 2)] = LOCALE_US_ENGLISH;
+  i32[first + (Teb.ActivationContextStack >>> 2)] = address + FIRST_ACTIVATION_STACK;
+  i32[first + ((FIRST_ACTIVATION_STACK + 4) >>> 2)] = stackList;
+  i32[first + ((FIRST_ACTIVATION_STACK + 8) >>> 2)] = stackList;
+  i32[first + (Teb.RealUniqueProcess >>> 2)] = clientId.process;
+  i32[first + (Teb.RealUniqueThread >>> 2)] = clientId.thread;
+  i32[first + (Teb.StaticUnicodeString >>> 2)] = STATIC_UNICODE_BUFFER_BYTES << 16;
+  i32[first + ((Teb.StaticUnicodeString + 4) >>> 2)] = address + Teb.StaticUnicodeBuffer;
+  i32[first + (Teb.DeallocationStack >>> 2)] = stack?.allocation ?? 0;
 }
 
 /** Takes a thread's environment block away. Nothing happens if the address space has been emptied already. */

@@ -153,6 +153,35 @@ export class UserMemory {
     });
   }
 
+  /** Where {@link writeScratch} takes bytes from, and {@link readScratch} puts them: 1024 bytes, of any content. */
+  get scratch(): DataView {
+    return this.#k.mm.scratch;
+  }
+
+  /** Writes the bytes [from, to) of the scratch area to the same offsets from `address`. */
+  writeScratch(address: number, from: number, to: number): void {
+    this.writeBytes(address + from, new Uint8Array(this.scratch.buffer, from, to - from));
+  }
+
+  /** Reads the bytes [from, to) behind `address` into the scratch area; if any can't be read, what is there is arbitrary. */
+  readScratch(address: number, from: number, to: number): void {
+    const bytes = new Uint8Array(this.scratch.buffer, from, to - from);
+    this.#forEachPiece(address + from, to - from, 0, (ram, physical, at, count) => {
+      bytes.set(ram.u8.subarray(physical, physical + count), at);
+    });
+  }
+
+  /**
+   * For many writes to one page, which must follow at once: the index of the word at `address` in the words of guest
+   * memory, or -1 if it can't be written.
+   */
+  wordsForWriting(address: number): number {
+    const physical = this.#translate(address, 1);
+    if (physical < 0) return -1;
+    this.#ram().invalidateCode(physical >>> 12);
+    return physical >>> 2;
+  }
+
   fill(address: number, length: number, byte: number): void {
     this.#forEachPiece(address, length, 1, (ram, physical, _at, count) => {
       ram.u8.fill(byte, physical, physical + count);

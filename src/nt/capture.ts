@@ -130,40 +130,36 @@ export function word(value: number): QueryResult {
   return success(new Encoder(4).u32(0, value).bytes);
 }
 
-/** Builds little-endian structures. */
+/** Builds little-endian structures, byte by byte: a view of so few bytes would cost the engine more than they do. */
 export class Encoder {
   readonly bytes: Uint8Array;
-  private readonly view: DataView;
 
   constructor(length: number) {
     this.bytes = new Uint8Array(length);
-    this.view = new DataView(this.bytes.buffer);
   }
 
   u8(offset: number, value: number): this {
-    this.view.setUint8(offset, value);
+    this.bytes[offset] = value;
     return this;
   }
 
   u16(offset: number, value: number): this {
-    this.view.setUint16(offset, value, true);
+    this.bytes[offset] = value;
+    this.bytes[offset + 1] = value >>> 8;
     return this;
   }
 
   u32(offset: number, value: number): this {
-    this.view.setUint32(offset, value >>> 0, true);
-    return this;
+    return this.u16(offset, value).u16(offset + 2, value >>> 16);
   }
 
   u64(offset: number, value: bigint | number): this {
-    this.view.setBigUint64(offset, BigInt.asUintN(64, BigInt(value)), true);
-    return this;
+    const bits = BigInt.asUintN(64, BigInt(value));
+    return this.u32(offset, Number(bits & 0xffffffffn)).u32(offset + 4, Number(bits >> 32n));
   }
 
   utf16(offset: number, text: string): this {
-    for (let index = 0; index < text.length; index++) {
-      this.view.setUint16(offset + 2 * index, text.charCodeAt(index), true);
-    }
+    for (let index = 0; index < text.length; index++) this.u16(offset + 2 * index, text.charCodeAt(index));
     return this;
   }
 }

@@ -41,61 +41,114 @@ function has(flags: number, part: number): boolean {
   return (flags & part & ~CONTEXT_i386) !== 0;
 }
 
+/** A part of the record, which lies in one piece. */
+interface Part {
+  readonly flag: number;
+  readonly from: number;
+  readonly to: number;
+  readonly write: (view: DataView, context: X86Context) => void;
+  readonly read: (view: DataView, context: X86Context) => void;
+}
+
+const FLOATING: Part = {
+  flag: CONTEXT_FLOATING_POINT,
+  from: CONTEXT.floatSave,
+  to: CONTEXT.floatSave + FLOATING_SAVE_AREA_BYTES,
+  write: (view, context) => {
+    writeFsave(context, view, CONTEXT.floatSave);
+  },
+  read: (view, context) => {
+    readFsave(context, view, CONTEXT.floatSave);
+  },
+};
+
+const SEGMENTS: Part = {
+  flag: CONTEXT_SEGMENTS,
+  from: CONTEXT.segGs,
+  to: CONTEXT.edi,
+  write: (view, context) => {
+    view.setUint32(CONTEXT.segGs, context.segGs, true);
+    view.setUint32(CONTEXT.segFs, context.segFs, true);
+    view.setUint32(CONTEXT.segEs, context.segEs, true);
+    view.setUint32(CONTEXT.segDs, context.segDs, true);
+  },
+  // Ignored, as they are when a thread returns to user mode.
+  read: () => undefined,
+};
+
+const INTEGER: Part = {
+  flag: CONTEXT_INTEGER,
+  from: CONTEXT.edi,
+  to: CONTEXT.ebp,
+  write: (view, { general }) => {
+    for (const [register, field] of INTEGER_FIELDS) view.setInt32(field, general[register] ?? 0, true);
+  },
+  read: (view, { general }) => {
+    for (const [register, field] of INTEGER_FIELDS) general[register] = view.getInt32(field, true);
+  },
+};
+
+const CONTROL: Part = {
+  flag: CONTEXT_CONTROL,
+  from: CONTEXT.ebp,
+  to: CONTEXT.extendedRegisters,
+  write: (view, context) => {
+    view.setInt32(CONTEXT.ebp, context.general[EBP] ?? 0, true);
+    view.setInt32(CONTEXT.eip, context.eip, true);
+    view.setUint32(CONTEXT.segCs, SELECTOR_USER_CODE, true);
+    view.setInt32(CONTEXT.eflags, context.eflags, true);
+    view.setInt32(CONTEXT.esp, context.general[ESP] ?? 0, true);
+    view.setUint32(CONTEXT.segSs, SELECTOR_USER_DATA, true);
+  },
+  read: (view, context) => {
+    context.general[EBP] = view.getInt32(CONTEXT.ebp, true);
+    context.eip = view.getInt32(CONTEXT.eip, true);
+    context.eflags = (view.getInt32(CONTEXT.eflags, true) & USER_EFLAGS) | FIXED_EFLAGS;
+    context.general[ESP] = view.getInt32(CONTEXT.esp, true);
+  },
+};
+
+const EXTENDED: Part = {
+  flag: CONTEXT_EXTENDED_REGISTERS,
+  from: CONTEXT.extendedRegisters,
+  to: CONTEXT.extendedRegisters + EXTENDED_REGISTERS_BYTES,
+  write: (view, context) => {
+    writeFxsave(context, view, CONTEXT.extendedRegisters);
+  },
+  read: (view, context) => {
+    readFxsave(context, view, CONTEXT.extendedRegisters);
+  },
+};
+
+/** In the order of their addresses. */
+const PARTS: readonly Part[] = [FLOATING, SEGMENTS, INTEGER, CONTROL, EXTENDED];
+
 /** Writes the parts named by `flags` to user memory at `address`. Check `user.faulted` afterwards. */
 export function writeContextRecord(user: UserMemory, address: number, context: X86Context, flags: number): void {
   user.writeU32(address + CONTEXT.contextFlags, flags);
-  if (has(flags, CONTEXT_CONTROL)) {
-    user.writeU32(address + CONTEXT.ebp, (context.general[EBP] ?? 0) >>> 0);
-    user.writeU32(address + CONTEXT.eip, context.eip >>> 0);
-    user.writeU32(address + CONTEXT.segCs, SELECTOR_USER_CODE);
-    user.writeU32(address + CONTEXT.eflags, context.eflags >>> 0);
-    user.writeU32(address + CONTEXT.esp, (context.general[ESP] ?? 0) >>> 0);
-    user.writeU32(address + CONTEXT.segSs, SELECTOR_USER_DATA);
-  }
-  if (has(flags, CONTEXT_INTEGER)) {
-    for (const [register, field] of INTEGER_FIELDS) {
-      user.writeU32(address + field, (context.general[register] ?? 0) >>> 0);
+  let from = 0;
+  let to = 0;
+  for (const part of PARTS) {
+    if (!has(flags, part.flag)) continue;
+    part.write(user.scratch, context);
+    // Neighbours go together.
+    if (part.from !== to) {
+      user.writeScratch(address, from, to);
+      from = part.from;
     }
+    to = part.to;
   }
-  if (has(flags, CONTEXT_SEGMENTS)) {
-    user.writeU32(address + CONTEXT.segGs, context.segGs);
-    user.writeU32(address + CONTEXT.segFs, context.segFs);
-    user.writeU32(address + CONTEXT.segEs, context.segEs);
-    user.writeU32(address + CONTEXT.segDs, context.segDs);
-  }
-  if (has(flags, CONTEXT_FLOATING_POINT)) {
-    const image = new Uint8Array(FLOATING_SAVE_AREA_BYTES);
-    writeFsave(context, new DataView(image.buffer));
-    user.writeBytes(address + CONTEXT.floatSave, image);
-  }
-  if (has(flags, CONTEXT_EXTENDED_REGISTERS)) {
-    const image = new Uint8Array(EXTENDED_REGISTERS_BYTES);
-    writeFxsave(context, new DataView(image.buffer));
-    user.writeBytes(address + CONTEXT.extendedRegisters, image);
-  }
+  user.writeScratch(address, from, to);
 }
 
 /**
- * Reads the parts that the record's own flags name into `context`; segment registers other than those of Windows are
- * ignored, as they are when a thread returns to user mode. Check `user.faulted` before using the context.
+ * Reads the parts that the record's own flags name into `context`, which is left alone if any of them can't be read:
+ * check `user.faulted`. Where both name the x87 state, the extended registers have it.
  */
 export function readContextRecord(user: UserMemory, address: number, context: X86Context): void {
-  const flags = user.readU32(address + CONTEXT.contextFlags);
+  const named = user.readU32(address + CONTEXT.contextFlags);
+  const flags = has(named, CONTEXT_EXTENDED_REGISTERS) ? named & ~(CONTEXT_FLOATING_POINT & ~CONTEXT_i386) : named;
+  for (const part of PARTS) if (has(flags, part.flag)) user.readScratch(address, part.from, part.to);
   if (user.faulted) return;
-  if (has(flags, CONTEXT_CONTROL)) {
-    context.general[EBP] = user.readU32(address + CONTEXT.ebp) | 0;
-    context.eip = user.readU32(address + CONTEXT.eip) | 0;
-    context.eflags = (user.readU32(address + CONTEXT.eflags) & USER_EFLAGS) | FIXED_EFLAGS;
-    context.general[ESP] = user.readU32(address + CONTEXT.esp) | 0;
-  }
-  if (has(flags, CONTEXT_INTEGER)) {
-    for (const [register, field] of INTEGER_FIELDS) context.general[register] = user.readU32(address + field) | 0;
-  }
-  if (has(flags, CONTEXT_EXTENDED_REGISTERS)) {
-    const image = user.readBytes(address + CONTEXT.extendedRegisters, EXTENDED_REGISTERS_BYTES);
-    if (!user.faulted) readFxsave(context, new DataView(image.buffer, image.byteOffset, EXTENDED_REGISTERS_BYTES));
-  } else if (has(flags, CONTEXT_FLOATING_POINT)) {
-    const image = user.readBytes(address + CONTEXT.floatSave, FLOATING_SAVE_AREA_BYTES);
-    if (!user.faulted) readFsave(context, new DataView(image.buffer, image.byteOffset, FLOATING_SAVE_AREA_BYTES));
-  }
+  for (const part of PARTS) if (has(flags, part.flag)) part.read(user.scratch, context);
 }

@@ -24,7 +24,7 @@ import { KiDispatchException } from "../../ps/exception.ts";
 import type { EProcess, EThread } from "../../ps/objects.ts";
 import { type CreatedThread, PspCreateThread } from "../../ps/thread.ts";
 import type { Blocking } from "../../sim/blocking.ts";
-import { X86Context } from "../../cpu/context.ts";
+import type { X86Context } from "../../cpu/context.ts";
 import { readAttributeList, writeAttributeResults } from "./attributes.ts";
 import { readContextRecord, writeContextRecord } from "./contextrecord.ts";
 import { furnishUserThread, type UserThreadPlan, type X86Guest } from "./threads.ts";
@@ -41,11 +41,8 @@ function NtContinue(k: Kernel, a: ServiceArguments): NtStatus {
   const own = currentContext(k);
   if (own === null) return STATUS_INVALID_PARAMETER;
   const user = capture(k);
-  const context = new X86Context();
-  context.copyFrom(own.capture());
-  readContextRecord(user, recordPointer, context);
+  readContextRecord(user, recordPointer, own.capture());
   if (user.faulted) return user.status;
-  own.saved.copyFrom(context);
   if ((testAlert & 0xff) !== 0) KeTestAlertThread(KeGetCurrentThread(k), UserMode);
   return CONTEXT_RESULT;
 }
@@ -56,11 +53,8 @@ function* NtRaiseException(k: Kernel, a: ServiceArguments): Blocking<NtStatus> {
   if (own === null) return STATUS_INVALID_PARAMETER;
   const user = capture(k);
   const record = readExceptionRecord(user, recordPointer);
-  const context = new X86Context();
-  context.copyFrom(own.capture());
-  readContextRecord(user, contextPointer, context);
+  readContextRecord(user, contextPointer, own.capture());
   if (user.faulted) return user.status;
-  own.saved.copyFrom(context);
   yield* KiDispatchException(k, record, { firstChance: (firstChance & 0xff) !== 0 });
   return CONTEXT_RESULT;
 }
@@ -91,11 +85,8 @@ function* onContext(k: Kernel, handle: number, access: number, act: ContextAcces
   if (signalState !== 0) status = STATUS_THREAD_IS_TERMINATING;
   else if (userContext instanceof X86UserContext) {
     const user = capture(k);
-    const context = new X86Context();
-    context.copyFrom(userContext.capture());
-    act(user, context);
+    act(user, userContext.capture());
     status = user.faulted ? user.status : STATUS_SUCCESS;
-    if (status === STATUS_SUCCESS) userContext.saved.copyFrom(context);
   }
   yield* ObDereferenceObject(k, thread.value);
   return status;

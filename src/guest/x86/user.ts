@@ -38,8 +38,8 @@ const DWORDS_PER_PAGE = 1024;
 /** The bytes of `rep stosd`, as a little-endian word. */
 const REP_STOSD = 0xabf3;
 const USER_READ = { write: false, user: true, present: false };
-/** Longest list of arguments that a service takes. */
-const MAXIMUM_ARGUMENTS = 20;
+/** More than any service takes. The engine keeps an array of this many words in its own heap, which is cheap. */
+const MAXIMUM_ARGUMENTS = 16;
 
 /** What all x86 threads of a machine share. */
 export interface X86Machine {

@@ -98,7 +98,7 @@ describe("a context", () => {
       const context = new X86Context();
       cpu.save(context);
       context.general[0] = seed * 1000;
-      context.fpu.set([seed, 0, 0, 0], 6); // xmm1
+      context.fpu.splice(6, 4, seed, 0, 0, 0); // xmm1
       context.fpu[0] = 0xfe; // st(0) valid: 0
       return context;
     });
