@@ -2,6 +2,7 @@
 import { failure, NT_SUCCESS, type NtResult } from "../abi/status.ts";
 import { KeGetPreviousMode } from "../ke/current.ts";
 import type { Kernel } from "../kernel.ts";
+import { assert } from "../rtl/assert.ts";
 import type { ObjectBody } from "../rtl/body.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { ObCreateObject } from "./create.ts";
@@ -38,7 +39,27 @@ export function openObject(
   return ObOpenObjectByName(k, attributes, { desiredAccess, mode: KeGetPreviousMode(k), type });
 }
 
-/** Does something, at once, with the object of a handle. @returns errors of the handle, and what `act` answers */
+/**
+ * Does something, at once, with the object of a handle. Nobody else runs meanwhile, so the handle is still there
+ * afterwards and the object with it.
+ * @returns errors of the handle, and what `act` answers
+ */
+export function actAtOnce<T extends ObjectBody, R>(
+  k: Kernel,
+  type: ObjectType,
+  handle: number,
+  desiredAccess: number,
+  act: (body: T) => NtResult<R>,
+): NtResult<R> {
+  const reference = ObReferenceObjectByHandle<T>(k, handle, desiredAccess, type, KeGetPreviousMode(k));
+  if (!reference.ok) return reference;
+  const result = act(reference.value);
+  const others = dropReference(reference.value);
+  assert(others, "an object outlives what is done with it at once");
+  return result;
+}
+
+/** As {@link actAtOnce}, where the object may go meanwhile. */
 export function* actOnObject<T extends ObjectBody, R>(
   k: Kernel,
   type: ObjectType,

@@ -41,31 +41,31 @@ import { createByAttributes, openByAttributes } from "../create.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
 
 /** A service that answers a state before through an optional pointer, which is probed before anything changes. */
-function* changed(k: Kernel, out: number, change: () => Blocking<NtResult<number>>): Blocking<NtStatus> {
+function changed(k: Kernel, out: number, change: () => NtResult<number>): NtStatus {
   const user = capture(k);
   probeOut(user, out);
   if (user.faulted) return user.status;
-  return answer(k, out, yield* change());
+  return answer(k, out, change());
 }
 
 /** Resets an event, whose state before nobody wants. */
-function* clearEvent(k: Kernel, [handle = 0]: ServiceArguments): Blocking<NtStatus> {
-  const result = yield* NtClearEvent(k, handle);
+function clearEvent(k: Kernel, [handle = 0]: ServiceArguments): NtStatus {
+  const result = NtClearEvent(k, handle);
   return result.ok ? STATUS_SUCCESS : result.status;
 }
 
 /** A query with one class. */
-function* query<T>(
+function query<T>(
   k: Kernel,
   a: ServiceArguments,
   bytes: number,
-  ask: (handle: number) => Blocking<NtResult<T>>,
+  ask: (handle: number) => NtResult<T>,
   encode: (value: T) => Uint8Array,
-): Blocking<NtStatus> {
+): NtStatus {
   const [handle = 0, informationClass = 0, address = 0, length = 0, returnLength = 0] = a;
   if (informationClass !== 0) return STATUS_INVALID_INFO_CLASS;
   if (length !== bytes) return STATUS_INFO_LENGTH_MISMATCH;
-  const result = yield* ask(handle);
+  const result = ask(handle);
   const encoded = result.ok ? success(encode(result.value)) : result;
   return answerQuery(k, { address, length, returnLength }, encoded, STATUS_INFO_LENGTH_MISMATCH);
 }
@@ -86,7 +86,7 @@ function createTimer(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStat
   );
 }
 
-function setTimer(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus> {
+function setTimer(k: Kernel, a: ServiceArguments): NtStatus {
   const [handle = 0, duePointer = 0, routine = 0, context = 0, , period = 0, previous = 0] = a;
   const user = capture(k);
   const due = readTimeout(k, user, duePointer);
@@ -94,15 +94,11 @@ function setTimer(k: Kernel, a: ServiceArguments): NtStatus | Blocking<NtStatus>
   if ((period | 0) < 0) return STATUS_INVALID_PARAMETER;
   const apc = routine === 0 ? null : { routine, context };
   const setting = { due100ns: due ?? Number.MAX_SAFE_INTEGER, periodMs: period, apc };
-  return changed(k, previous, function* () {
-    return asNumber(yield* NtSetTimer(k, handle, setting));
-  });
+  return changed(k, previous, () => asNumber(NtSetTimer(k, handle, setting)));
 }
 
-function cancelTimer(k: Kernel, [handle = 0, previous = 0]: ServiceArguments): Blocking<NtStatus> {
-  return changed(k, previous, function* () {
-    return asNumber(yield* NtCancelTimer(k, handle));
-  });
+function cancelTimer(k: Kernel, [handle = 0, previous = 0]: ServiceArguments): NtStatus {
+  return changed(k, previous, () => asNumber(NtCancelTimer(k, handle)));
 }
 
 /** Answers a BOOLEAN as the number 0 or 1. */

@@ -9,7 +9,7 @@ import type { Kernel } from "../../kernel.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import type { InsertedObject } from "../insert.ts";
 import type { ObjectAttributes } from "../lookup.ts";
-import { actOnObject, createObject, openObject } from "../service.ts";
+import { actAtOnce, createObject, openObject } from "../service.ts";
 import type { ObjectTypeInit } from "../type.ts";
 import { EVENT_INCREMENT } from "../wait.ts";
 
@@ -47,22 +47,22 @@ export function NtOpenEvent(
 }
 
 /** @returns the state before; errors of the handle */
-export function NtSetEvent(k: Kernel, handle: number): Blocking<NtResult<number>> {
+export function NtSetEvent(k: Kernel, handle: number): NtResult<number> {
   return change(k, handle, (event) => KeSetEvent(k, event, EVENT_INCREMENT));
 }
 
 /** @returns the state before; errors of the handle */
-export function NtResetEvent(k: Kernel, handle: number): Blocking<NtResult<number>> {
+export function NtResetEvent(k: Kernel, handle: number): NtResult<number> {
   return change(k, handle, KeResetEvent);
 }
 
 /** As {@link NtResetEvent}, for callers who do not care for the state before. */
-export function NtClearEvent(k: Kernel, handle: number): Blocking<NtResult<number>> {
+export function NtClearEvent(k: Kernel, handle: number): NtResult<number> {
   return change(k, handle, KeResetEvent);
 }
 
 /** @returns the state before; errors of the handle */
-export function NtPulseEvent(k: Kernel, handle: number): Blocking<NtResult<number>> {
+export function NtPulseEvent(k: Kernel, handle: number): NtResult<number> {
   return change(k, handle, (event) => KePulseEvent(k, event, EVENT_INCREMENT));
 }
 
@@ -73,8 +73,8 @@ export interface EventInformation {
 }
 
 /** @returns errors of the handle */
-export function NtQueryEvent(k: Kernel, handle: number): Blocking<NtResult<EventInformation>> {
-  return actOnObject<KEvent, EventInformation>(k, k.ob.eventType, handle, EVENT_QUERY_STATE, (event) =>
+export function NtQueryEvent(k: Kernel, handle: number): NtResult<EventInformation> {
+  return actAtOnce<KEvent, EventInformation>(k, k.ob.eventType, handle, EVENT_QUERY_STATE, (event) =>
     success({
       type: event.type === DispatcherType.EventNotification ? "notification" : "synchronization",
       state: event.signalState,
@@ -82,6 +82,6 @@ export function NtQueryEvent(k: Kernel, handle: number): Blocking<NtResult<Event
   );
 }
 
-function change(k: Kernel, handle: number, act: (event: KEvent) => number): Blocking<NtResult<number>> {
-  return actOnObject<KEvent, number>(k, k.ob.eventType, handle, EVENT_MODIFY_STATE, (event) => success(act(event)));
+function change(k: Kernel, handle: number, act: (event: KEvent) => number): NtResult<number> {
+  return actAtOnce<KEvent, number>(k, k.ob.eventType, handle, EVENT_MODIFY_STATE, (event) => success(act(event)));
 }

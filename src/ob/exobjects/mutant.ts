@@ -9,7 +9,7 @@ import type { Kernel } from "../../kernel.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import type { InsertedObject } from "../insert.ts";
 import type { ObjectAttributes } from "../lookup.ts";
-import { actOnObject, createObject, openObject } from "../service.ts";
+import { actAtOnce, createObject, openObject } from "../service.ts";
 import type { ObjectTypeInit } from "../type.ts";
 import { MUTANT_INCREMENT } from "../wait.ts";
 
@@ -53,8 +53,8 @@ export function NtOpenMutant(
 }
 
 /** No access is required to release what one owns. @returns the count before; MUTANT_NOT_OWNED; errors of the handle */
-export function NtReleaseMutant(k: Kernel, handle: number): Blocking<NtResult<number>> {
-  return actOnObject<KMutant, number>(k, k.ob.mutantType, handle, 0, (mutant) =>
+export function NtReleaseMutant(k: Kernel, handle: number): NtResult<number> {
+  return actAtOnce<KMutant, number>(k, k.ob.mutantType, handle, 0, (mutant) =>
     KeReleaseMutant(k, mutant, MUTANT_INCREMENT),
   );
 }
@@ -67,8 +67,8 @@ export interface MutantInformation {
 }
 
 /** @returns errors of the handle */
-export function NtQueryMutant(k: Kernel, handle: number): Blocking<NtResult<MutantInformation>> {
-  return actOnObject<KMutant, MutantInformation>(k, k.ob.mutantType, handle, MUTANT_QUERY_STATE, (mutant) =>
+export function NtQueryMutant(k: Kernel, handle: number): NtResult<MutantInformation> {
+  return actAtOnce<KMutant, MutantInformation>(k, k.ob.mutantType, handle, MUTANT_QUERY_STATE, (mutant) =>
     success({
       currentCount: mutant.signalState,
       ownedByCaller: mutant.ownerThread === KeGetCurrentThread(k),

@@ -8,7 +8,7 @@ import type { Kernel } from "../../kernel.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import type { InsertedObject } from "../insert.ts";
 import type { ObjectAttributes } from "../lookup.ts";
-import { actOnObject, createObject, openObject } from "../service.ts";
+import { actAtOnce, createObject, openObject } from "../service.ts";
 import type { ObjectTypeInit } from "../type.ts";
 import { SEMAPHORE_INCREMENT } from "../wait.ts";
 
@@ -48,9 +48,9 @@ export function NtOpenSemaphore(
 }
 
 /** @returns the count before; INVALID_PARAMETER unless `count` > 0; SEMAPHORE_LIMIT_EXCEEDED; errors of the handle */
-export function* NtReleaseSemaphore(k: Kernel, handle: number, count: number): Blocking<NtResult<number>> {
+export function NtReleaseSemaphore(k: Kernel, handle: number, count: number): NtResult<number> {
   if (count <= 0) return failure(STATUS_INVALID_PARAMETER);
-  return yield* actOnObject<KSemaphore, number>(k, k.ob.semaphoreType, handle, SEMAPHORE_MODIFY_STATE, (semaphore) =>
+  return actAtOnce<KSemaphore, number>(k, k.ob.semaphoreType, handle, SEMAPHORE_MODIFY_STATE, (semaphore) =>
     KeReleaseSemaphore(k, semaphore, SEMAPHORE_INCREMENT, count),
   );
 }
@@ -62,8 +62,8 @@ export interface SemaphoreInformation {
 }
 
 /** @returns errors of the handle */
-export function NtQuerySemaphore(k: Kernel, handle: number): Blocking<NtResult<SemaphoreInformation>> {
-  return actOnObject<KSemaphore, SemaphoreInformation>(
+export function NtQuerySemaphore(k: Kernel, handle: number): NtResult<SemaphoreInformation> {
+  return actAtOnce<KSemaphore, SemaphoreInformation>(
     k,
     k.ob.semaphoreType,
     handle,

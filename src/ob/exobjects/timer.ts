@@ -11,7 +11,7 @@ import type { Kernel } from "../../kernel.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import type { InsertedObject } from "../insert.ts";
 import type { ObjectAttributes } from "../lookup.ts";
-import { actOnObject, createObject, openObject } from "../service.ts";
+import { actAtOnce, createObject, openObject } from "../service.ts";
 import type { ObjectTypeInit } from "../type.ts";
 
 export const timerTypeInit: ObjectTypeInit<ETimer> = {
@@ -71,10 +71,10 @@ export interface TimerSettings {
 const TICKS_PER_MS = 10_000;
 
 /** @returns whether it was signaled before; INVALID_PARAMETER_6 for a negative period; errors of the handle */
-export function* NtSetTimer(k: Kernel, handle: number, settings: TimerSettings): Blocking<NtResult<boolean>> {
+export function NtSetTimer(k: Kernel, handle: number, settings: TimerSettings): NtResult<boolean> {
   const { due100ns, periodMs, apc } = settings;
   if (periodMs < 0) return failure(STATUS_INVALID_PARAMETER_6);
-  return yield* actOnObject<ETimer, boolean>(k, k.ob.timerType, handle, TIMER_MODIFY_STATE, (timer) =>
+  return actAtOnce<ETimer, boolean>(k, k.ob.timerType, handle, TIMER_MODIFY_STATE, (timer) =>
     success(
       ExSetTimer(k, timer, {
         due100ns,
@@ -86,8 +86,8 @@ export function* NtSetTimer(k: Kernel, handle: number, settings: TimerSettings):
 }
 
 /** @returns whether it was signaled before; errors of the handle */
-export function NtCancelTimer(k: Kernel, handle: number): Blocking<NtResult<boolean>> {
-  return actOnObject<ETimer, boolean>(k, k.ob.timerType, handle, TIMER_MODIFY_STATE, (timer) =>
+export function NtCancelTimer(k: Kernel, handle: number): NtResult<boolean> {
+  return actAtOnce<ETimer, boolean>(k, k.ob.timerType, handle, TIMER_MODIFY_STATE, (timer) =>
     success(ExCancelTimer(k, timer)),
   );
 }
@@ -100,8 +100,8 @@ export interface TimerInformation {
 }
 
 /** @returns errors of the handle */
-export function NtQueryTimer(k: Kernel, handle: number): Blocking<NtResult<TimerInformation>> {
-  return actOnObject<ETimer, TimerInformation>(k, k.ob.timerType, handle, TIMER_QUERY_STATE, (timer) =>
+export function NtQueryTimer(k: Kernel, handle: number): NtResult<TimerInformation> {
+  return actAtOnce<ETimer, TimerInformation>(k, k.ob.timerType, handle, TIMER_QUERY_STATE, (timer) =>
     success({ remaining100ns: timer.dueTime - KeQueryInterruptTime(k), signaled: timer.signalState !== 0 }),
   );
 }

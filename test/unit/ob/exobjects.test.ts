@@ -58,12 +58,12 @@ describe("events", () => {
     const trail = runToEnd(testKernel(), function* (k) {
       const { handle } = valueOf(yield* NtCreateEvent(k, 0x1f0003, null, "notification", true));
       return [
-        valueOf(yield* NtQueryEvent(k, handle)),
-        valueOf(yield* NtResetEvent(k, handle)),
-        valueOf(yield* NtSetEvent(k, handle)),
-        valueOf(yield* NtClearEvent(k, handle)),
-        valueOf(yield* NtPulseEvent(k, handle)),
-        valueOf(yield* NtQueryEvent(k, handle)),
+        valueOf(NtQueryEvent(k, handle)),
+        valueOf(NtResetEvent(k, handle)),
+        valueOf(NtSetEvent(k, handle)),
+        valueOf(NtClearEvent(k, handle)),
+        valueOf(NtPulseEvent(k, handle)),
+        valueOf(NtQueryEvent(k, handle)),
       ];
     });
     expect(trail).toEqual([{ type: "notification", state: 1 }, 1, 0, 1, 0, { type: "notification", state: 0 }]);
@@ -74,7 +74,7 @@ describe("events", () => {
       testKernel(),
       function* (k) {
         const { handle } = valueOf(yield* NtCreateEvent(k, EVENT_QUERY_STATE, null, "synchronization", false));
-        return [(yield* NtQueryEvent(k, handle)).ok, statusOf(yield* NtSetEvent(k, handle))];
+        return [NtQueryEvent(k, handle).ok, statusOf(NtSetEvent(k, handle))];
       },
       USER,
     );
@@ -84,7 +84,7 @@ describe("events", () => {
   it("are not what a handle to something else leads to", () => {
     const status = runToEnd(testKernel(), function* (k) {
       const { handle } = valueOf(yield* NtCreateMutant(k, 0x1f0001, null, false));
-      return statusOf(yield* NtSetEvent(k, handle));
+      return statusOf(NtSetEvent(k, handle));
     });
     expect(status).toBe(STATUS_OBJECT_TYPE_MISMATCH);
   });
@@ -104,14 +104,11 @@ describe("mutants", () => {
     const k = testKernel();
     const trail = runToEnd(k, function* (kernel) {
       const { handle } = valueOf(yield* NtCreateMutant(kernel, 0x1f0001, null, true));
-      const owned = valueOf(yield* NtQueryMutant(kernel, handle));
+      const owned = valueOf(NtQueryMutant(kernel, handle));
       yield* NtWaitForSingleObject(kernel, handle, false, null);
-      const releases = [
-        valueOf(yield* NtReleaseMutant(kernel, handle)),
-        valueOf(yield* NtReleaseMutant(kernel, handle)),
-      ];
-      const free = valueOf(yield* NtQueryMutant(kernel, handle));
-      return [owned, releases, free, statusOf(yield* NtReleaseMutant(kernel, handle))];
+      const releases = [valueOf(NtReleaseMutant(kernel, handle)), valueOf(NtReleaseMutant(kernel, handle))];
+      const free = valueOf(NtQueryMutant(kernel, handle));
+      return [owned, releases, free, statusOf(NtReleaseMutant(kernel, handle))];
     });
     expect(trail).toEqual([
       { currentCount: 0, ownedByCaller: true, abandonedState: false },
@@ -127,7 +124,7 @@ describe("mutants", () => {
       const { handle } = valueOf(yield* NtCreateMutant(kernel, 0x1f0001, null, true));
       KeRundownThread(kernel, () => {});
       return [
-        valueOf(yield* NtQueryMutant(kernel, handle)).abandonedState,
+        valueOf(NtQueryMutant(kernel, handle)).abandonedState,
         yield* NtWaitForSingleObject(kernel, handle, false, 0),
         yield* NtWaitForSingleObject(kernel, handle, false, 0),
       ];
@@ -161,11 +158,11 @@ describe("semaphores", () => {
     const trail = runToEnd(testKernel(), function* (k) {
       const { handle } = valueOf(yield* NtCreateSemaphore(k, 0x1f0003, null, 1, 3));
       return [
-        valueOf(yield* NtReleaseSemaphore(k, handle, 2)),
-        statusOf(yield* NtReleaseSemaphore(k, handle, 1)),
-        statusOf(yield* NtReleaseSemaphore(k, handle, 0)),
+        valueOf(NtReleaseSemaphore(k, handle, 2)),
+        statusOf(NtReleaseSemaphore(k, handle, 1)),
+        statusOf(NtReleaseSemaphore(k, handle, 0)),
         yield* NtWaitForSingleObject(k, handle, false, 0),
-        valueOf(yield* NtQuerySemaphore(k, handle)),
+        valueOf(NtQuerySemaphore(k, handle)),
       ];
     });
     expect(trail).toEqual([
@@ -182,7 +179,7 @@ describe("semaphores", () => {
       testKernel(),
       function* (k) {
         const { handle } = valueOf(yield* NtCreateSemaphore(k, SEMAPHORE_QUERY_STATE, null, 0, 3));
-        return statusOf(yield* NtReleaseSemaphore(k, handle, 1));
+        return statusOf(NtReleaseSemaphore(k, handle, 1));
       },
       USER,
     );
@@ -212,13 +209,13 @@ describe("timers", () => {
     const trail = runToEnd(testKernel(), function* (k) {
       const handle = yield* timer(k);
       return [
-        valueOf(yield* NtSetTimer(k, handle, once)),
-        valueOf(yield* NtQueryTimer(k, handle)),
+        valueOf(NtSetTimer(k, handle, once)),
+        valueOf(NtQueryTimer(k, handle)),
         yield* NtWaitForSingleObject(k, handle, false, null),
-        valueOf(yield* NtQueryTimer(k, handle)),
-        valueOf(yield* NtCancelTimer(k, handle)),
-        valueOf(yield* NtSetTimer(k, handle, once)),
-        statusOf(yield* NtSetTimer(k, handle, { ...once, periodMs: -1 })),
+        valueOf(NtQueryTimer(k, handle)),
+        valueOf(NtCancelTimer(k, handle)),
+        valueOf(NtSetTimer(k, handle, once)),
+        statusOf(NtSetTimer(k, handle, { ...once, periodMs: -1 })),
       ];
     });
     expect(trail).toEqual([
@@ -241,7 +238,7 @@ describe("timers", () => {
         const self = current(kernel);
         noteUserApcs(self, entered);
         const handle = yield* timer(kernel);
-        yield* NtSetTimer(kernel, handle, { ...once, apc: { routine: 0x401000, context: 7 } });
+        NtSetTimer(kernel, handle, { ...once, apc: { routine: 0x401000, context: 7 } });
         const { body } = { body: listOwners(self.activeTimerListHead)[0] ?? expect.fail() };
         const before = headerOf(body).pointerCount;
         const status = yield* KeDelayExecutionThread(kernel, { mode: 1, alertable: true, timeout100ns: null });
@@ -262,11 +259,11 @@ describe("timers", () => {
       k,
       function* (kernel) {
         const handle = yield* timer(kernel);
-        yield* NtSetTimer(kernel, handle, { due100ns: 100, periodMs: 1, apc: { routine: 0x401000, context: 0 } });
+        NtSetTimer(kernel, handle, { due100ns: 100, periodMs: 1, apc: { routine: 0x401000, context: 0 } });
         yield* KeDelayExecutionThread(kernel, { mode: 0, alertable: false, timeout100ns: 45_000 });
         const self = current(kernel);
         const trail = [listOwners(self.apcState.userList).length, listOwners(self.activeTimerListHead).length];
-        yield* NtCancelTimer(kernel, handle);
+        NtCancelTimer(kernel, handle);
         return [...trail, listOwners(self.apcState.userList).length, listOwners(self.activeTimerListHead).length];
       },
       USER,
@@ -280,11 +277,11 @@ describe("timers", () => {
       k,
       function* (kernel) {
         const handle = yield* timer(kernel);
-        yield* NtSetTimer(kernel, handle, { ...once, apc: { routine: 1, context: 0 } });
+        NtSetTimer(kernel, handle, { ...once, apc: { routine: 1, context: 0 } });
         const body = listOwners(current(kernel).activeTimerListHead)[0] ?? expect.fail();
         yield* KeDelayExecutionThread(kernel, { mode: 0, alertable: false, timeout100ns: 200 });
         const queued = headerOf(body).pointerCount;
-        yield* NtCancelTimer(kernel, handle);
+        NtCancelTimer(kernel, handle);
         return [queued, headerOf(body).pointerCount];
       },
       USER,
@@ -301,7 +298,7 @@ describe("timers", () => {
         for (let index = 0; index < 3; index++) {
           const handle = yield* timer(kernel);
           const due100ns = index === 0 ? 10 : 1_000_000;
-          yield* NtSetTimer(kernel, handle, { due100ns, periodMs: index, apc: { routine: 1, context: 0 } });
+          NtSetTimer(kernel, handle, { due100ns, periodMs: index, apc: { routine: 1, context: 0 } });
           yield* NtClose(kernel, handle);
         }
         yield* KeDelayExecutionThread(kernel, { mode: 0, alertable: false, timeout100ns: 20 });
@@ -319,7 +316,7 @@ describe("timers", () => {
     const k = testKernel();
     runToEnd(k, function* (kernel) {
       const handle = yield* timer(kernel);
-      yield* NtSetTimer(kernel, handle, once);
+      NtSetTimer(kernel, handle, once);
       yield* NtClose(kernel, handle);
     });
     expect([k.ke.timers.length, k.ob.timerType.totalObjects]).toEqual([0, 0]);

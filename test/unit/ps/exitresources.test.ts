@@ -49,7 +49,7 @@ const TIMER_ALL_ACCESS = 0x1f0003;
 function setTimer(due100ns: number, periodMs: number, userRoutine: ScriptApc) {
   return nt.call(function* (k) {
     const { handle } = must(yield* NtCreateTimer(k, TIMER_ALL_ACCESS, null, "notification"));
-    must(yield* NtSetTimer(k, handle, { due100ns, periodMs, apc: { routine: 1, userRoutine, context: 0 } }));
+    must(NtSetTimer(k, handle, { due100ns, periodMs, apc: { routine: 1, userRoutine, context: 0 } }));
     return handle;
   });
 }
