@@ -140,7 +140,7 @@ export class UserMemory {
     if (!this.#touch(address, length, 0)) return new Uint8Array(0);
     const bytes = new Uint8Array(length);
     this.#forEachPiece(address, length, 0, (ram, physical, at, count) => {
-      bytes.set(ram.u8.subarray(physical, physical + count), at);
+      copyBytes(ram.u8, physical, bytes, at, count);
     });
     return this.faulted ? new Uint8Array(0) : bytes;
   }
@@ -148,7 +148,7 @@ export class UserMemory {
   /** Writes all of the bytes, or, if any page can't be written, those in front of it. */
   writeBytes(address: number, bytes: Uint8Array): void {
     this.#forEachPiece(address, bytes.length, 1, (ram, physical, at, count) => {
-      ram.u8.set(bytes.subarray(at, at + count), physical);
+      copyBytes(bytes, at, ram.u8, physical, count);
       ram.invalidateCode(physical >>> 12);
     });
   }
@@ -167,7 +167,7 @@ export class UserMemory {
   readScratch(address: number, from: number, to: number): void {
     const bytes = new Uint8Array(this.scratch.buffer, from, to - from);
     this.#forEachPiece(address + from, to - from, 0, (ram, physical, at, count) => {
-      bytes.set(ram.u8.subarray(physical, physical + count), at);
+      copyBytes(ram.u8, physical, bytes, at, count);
     });
   }
 
@@ -298,6 +298,14 @@ export class UserMemory {
     this.fail(STATUS_ACCESS_VIOLATION, address);
     return -1;
   }
+}
+
+/** Below this many bytes a loop is faster than a view and a copy by the engine. */
+const SHORT_COPY = 48;
+
+function copyBytes(source: Uint8Array, from: number, target: Uint8Array, to: number, count: number): void {
+  if (count >= SHORT_COPY) target.set(source.subarray(from, from + count), to);
+  else for (let byte = 0; byte < count; byte++) target[to + byte] = source[from + byte] ?? 0;
 }
 
 function isUserRange(address: number, length: number): boolean {

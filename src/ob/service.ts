@@ -25,8 +25,9 @@ export function* createObject(
 ): Blocking<NtResult<InsertedObject>> {
   const status = ObCreateObject(k, type, body);
   if (!NT_SUCCESS(status)) return failure(status);
+  const { rootDirectory, name, attributes: flags } = attributes ?? NO_ATTRIBUTES;
   const mode = KeGetPreviousMode(k);
-  return yield* ObInsertObject(k, body, { ...(attributes ?? NO_ATTRIBUTES), desiredAccess, mode });
+  return yield* ObInsertObject(k, body, { rootDirectory, name, attributes: flags, desiredAccess, mode });
 }
 
 /** A handle to a named object of the type. @returns as ObOpenObjectByName */

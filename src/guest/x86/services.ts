@@ -135,8 +135,8 @@ function NtCreateThreadEx(k: Kernel, guest: X86Guest, a: ServiceArguments): NtSt
   const request = { out, desiredAccess, attributes, flags, routine, argument, stackCommit, stackReserve };
   return createThread(k, guest, processHandle, request, (created) => {
     const { thread } = created;
-    const ids = { pid: thread.threadsProcess.pid, tid: thread.tid };
-    return writeAttributeResults(capture(k), list.value, { ...ids, teb: thread.teb, image: null });
+    const { tid, teb } = thread;
+    return writeAttributeResults(capture(k), list.value, { pid: thread.threadsProcess.pid, tid, teb, image: null });
   });
 }
 
