@@ -10,6 +10,7 @@ import type { SeState } from "./se/state.ts";
 import type { MmState } from "./mm/state.ts";
 import type { IoState } from "./io/state.ts";
 import type { CmState } from "./cm/state.ts";
+import type { PoState } from "./po/state.ts";
 import type { LpcState } from "./lpc/state.ts";
 import type { PsState } from "./ps/state.ts";
 import type { DbgkState } from "./dbgk/state.ts";
@@ -25,6 +26,7 @@ export interface Kernel {
   readonly mm: MmState;
   readonly io: IoState;
   readonly cm: CmState;
+  readonly po: PoState;
   readonly lpc: LpcState;
   readonly ps: PsState;
   readonly dbgk: DbgkState;

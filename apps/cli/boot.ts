@@ -19,10 +19,11 @@ import type { GuestStreams, RunningMachine } from "./command-run.ts";
 import { ExitStatus } from "./exitstatus.ts";
 import { CliFailure } from "./failure.ts";
 import { guestEnvironment } from "./guestenvironment.ts";
-import { errorCode } from "./output.ts";
 import { usedParts } from "./parts.ts";
 import { loadProcessor, reloadOptimised } from "./processor.ts";
 import { notRunnable, type Program } from "./program.ts";
+import { kernelDebugger, requireTerminal } from "./kerneldebugger.ts";
+import { errorCode, Output } from "./output.ts";
 import type { RunOptions } from "./runoptions.ts";
 import { cacheRoot } from "./setup-directory.ts";
 import type { Environment as HostEnvironment } from "./setup-process.ts";
@@ -67,11 +68,24 @@ function machineOptions(
     ...(options.memoryMiB === null ? {} : { memoryBytes: options.memoryMiB * 2 ** 20 }),
     limits: limitsOf(options),
     errata: options.errata,
+    ...debuggerOf(options.kernelDebugger),
     stdout: streams.stdout,
     stderr: streams.stderr,
     record: streams.record,
     ...(streams.trace === null ? {} : { trace: streams.trace }),
     ...(streams.observe === null ? {} : { observe: streams.observe }),
+  };
+}
+
+/** Its messages go to standard error, as all our text does. */
+function debuggerOf(kind: RunOptions["kernelDebugger"]): Pick<MachineOptions, "kernelDebugger"> {
+  if (kind === null) return {};
+  if (kind === "ask") requireTerminal();
+  const err = new Output(2);
+  return {
+    kernelDebugger: kernelDebugger(kind, (text) => {
+      err.text(text);
+    }),
   };
 }
 

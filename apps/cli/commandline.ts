@@ -99,6 +99,7 @@ Examples:
   rundown run --json - app.exe | jq .processes
   rundown run --cpus 2 race.exe
   rundown run --errata D02 d02-kill-lost-by-suspended-killer
+  rundown run --kernel-debugger ignore critical.exe
 
 Ctrl-C stops the program and still prints the report; a second Ctrl-C ends rundown at once.
 What a first run needs and lacks (the Windows DLLs) is fetched by itself.

@@ -2,6 +2,7 @@
  * The options of `rundown run`, in one table: how each is written, what it means, and what it does. The help, the full
  * command-line parser and the fast one for plain command lines are all made from this table, so they cannot disagree.
  */
+import { KERNEL_DEBUGGERS, type KernelDebugger } from "./kerneldebugger.ts";
 import {
   type MountSpec,
   parseChoice,
@@ -39,6 +40,7 @@ export interface RunOptions {
   windowsDirectory: string | undefined;
   userMode: (typeof USER_MODES)[number];
   processor: (typeof PROCESSORS)[number];
+  kernelDebugger: KernelDebugger | null;
   readonly failOn: Set<ForbiddenFinding>;
   readonly errata: string[];
   check: boolean;
@@ -68,6 +70,7 @@ export function defaultRunOptions(): RunOptions {
     windowsDirectory: undefined,
     userMode: "auto",
     processor: "auto",
+    kernelDebugger: null,
     failOn: new Set<ForbiddenFinding>(),
     errata: [],
     check: false,
@@ -198,6 +201,12 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     apply: (options, text) => {
       for (const finding of parseChoices(text, FORBIDDEN_FINDINGS)) options.failOn.add(finding);
     },
+  },
+  {
+    long: "--kernel-debugger",
+    value: "WHO",
+    help: `who answers when something dies that the machine needs: ${KERNEL_DEBUGGERS.join(", ")} (ask: you, here)`,
+    apply: (options, text) => (options.kernelDebugger = parseChoice(text, KERNEL_DEBUGGERS)),
   },
   {
     long: "--errata",

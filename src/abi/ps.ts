@@ -58,6 +58,7 @@ export const TAG_TERMINATE_APC = "TAPC";
 export const TAG_TERMINATION_PORT = "PsT=";
 export const TAG_USER_APC = "Psap";
 export const TAG_SEPA = "SePa";
+export const TAG_THREAD_NAME = "ThNm";
 
 /** Non-paged pool that a working-set watch was charged. */
 export const WORKING_SET_WATCH_QUOTA = 0x2000;

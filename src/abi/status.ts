@@ -143,6 +143,7 @@ export const STATUS_UNHANDLED_EXCEPTION: NtStatus = ntStatus(0xc0000144);
 export const STATUS_MUTANT_LIMIT_EXCEEDED: NtStatus = ntStatus(0xc0000191);
 export const STATUS_NOT_FOUND: NtStatus = ntStatus(0xc0000225);
 export const STATUS_HANDLE_NOT_CLOSABLE: NtStatus = ntStatus(0xc0000235);
+export const STATUS_SHUTDOWN_IN_PROGRESS: NtStatus = ntStatus(0xc00002fe);
 export const STATUS_SYSTEM_SHUTDOWN: NtStatus = ntStatus(0xc00002eb);
 export const STATUS_PORT_NOT_SET: NtStatus = ntStatus(0xc0000353);
 export const STATUS_DEBUGGER_INACTIVE: NtStatus = ntStatus(0xc0000354);

@@ -62,6 +62,7 @@ export function KiRun(k: Kernel, limits: RunLimits): RunEnd {
 function runTurns(k: Kernel, limits: RunLimits): RunEnd {
   if (k.ke.bugCheck !== null) return "bugcheck";
   for (let turn = 0; turn < limits.turns; turn++) {
+    if (k.ke.halted) return "idle";
     const prcb = pickProcessor(k);
     if (prcb === null) {
       const jump = advanceToNextTimer(k, limits.untilNs);

@@ -46,6 +46,8 @@ export interface KdState {
   prompt: (text: string) => string;
   /** `int 3` in the kernel. */
   breakpoint: () => void;
+  /** What the last answer left in the memory where the next one is expected; only erratum D28 looks there. */
+  staleAnswer: string;
 }
 
 /** A bugcheck that stopped the machine. */
@@ -75,6 +77,8 @@ export interface KeState {
   readonly kd: KdState;
   readonly upcalls: KeUpcalls;
   bugCheck: BugCheck | null;
+  /** Whether the machine was turned off. */
+  halted: boolean;
   /** Whether a driver was ever loaded: from then on code runs in the kernel that is not ours. */
   runsDrivers: boolean;
   /** Nanoseconds a thread may run in user mode before an equal may go first. */
@@ -125,6 +129,7 @@ export function createKeState(options: KeOptions): KeState {
       print: options.kernelDebugger?.print ?? (() => {}),
       prompt: options.kernelDebugger?.prompt ?? (() => ""),
       breakpoint: options.kernelDebugger?.breakpoint ?? (() => {}),
+      staleAnswer: "",
     },
     upcalls: {
       queueReaper: unset("a reaper"),
@@ -134,6 +139,7 @@ export function createKeState(options: KeOptions): KeState {
       threadTerminated: () => {},
     },
     bugCheck: null,
+    halted: false,
     runsDrivers: false,
     quantumNs: options.quantumNs ?? DEFAULT_QUANTUM_NS,
     contextSwitches: 0,

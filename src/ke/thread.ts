@@ -9,6 +9,7 @@ import type { Kernel } from "../kernel.ts";
 import { assert } from "../rtl/assert.ts";
 import { insertTail, isLinked, removeEntry } from "../rtl/list.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { erratumGap } from "../sim/gap.ts";
 import { newObjectId } from "../sim/identity.ts";
 import { KeGetCurrentThread } from "./current.ts";
 import type { KernelStack, KThread } from "./objects.ts";
@@ -59,6 +60,8 @@ export function* KeTerminateThread(k: Kernel, increment: number): Blocking<never
   const idle = k.ke.reaperList === null;
   k.ke.reaperList = { thread, next: k.ke.reaperList };
   if (idle) k.ke.upcalls.queueReaper(k);
+  // Erratum D37: nobody waits for this thread to leave its stack, so it matters what another processor does meanwhile.
+  if (k.sim.errata.has("D37")) yield* erratumGap(k, "D37:between-push-and-signal");
   leaveQueue(k, thread);
   thread.signalState = 1;
   k.ke.upcalls.threadTerminated(k, thread);

@@ -20,6 +20,7 @@ import { createNtState } from "../nt/state.ts";
 import { KiUserModeLoop } from "../nt/usermode.ts";
 import { createObState, ObInitSystem } from "../ob/state.ts";
 import { connectPs, createPsState } from "../ps/init.ts";
+import { createPoState } from "../po/state.ts";
 import { EProcess, EThread } from "../ps/objects.ts";
 import { PspCreateProcess } from "../ps/process.ts";
 import type { PsState } from "../ps/state.ts";
@@ -61,6 +62,7 @@ export function bootKernel(options: KernelOptions = {}): BootedKernel {
     mm: createMmState(memoryOf(options.ram ?? null)),
     io: createIoState(options.io),
     cm: createCmState(),
+    po: createPoState(),
     // These three hold object types, which the object manager must make first.
     lpc: null as unknown as LpcState,
     ps: null as unknown as PsState,

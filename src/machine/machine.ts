@@ -168,6 +168,7 @@ class MachineImplementation implements Machine {
 
   /** Nothing can run any more: either everybody has ended, or somebody waits for ever. */
   #quiescent(): MachineEnd {
+    if (this.kernel.ke.halted) return this.#end("exited", "the machine was shut down");
     for (const thread of this.kernel.ke.liveThreads) {
       const stuck = thread instanceof EThread && !hasCrossThreadFlag(thread, CT_SYSTEM_THREAD);
       if (stuck) return this.#end("deadlock", "nothing can run any more");

@@ -107,5 +107,9 @@ export type {
   Win32Callouts,
 } from "../ps/state.ts";
 
+// Power
+export { PoSetThreadExecutionState, PoSetTimerResolution } from "../po/power.ts";
+export { NtShutdownSystem } from "../ps/shutdown.ts";
+
 // The graphics driver
 export { PsConvertToGuiThread, PsEstablishWin32Callouts } from "../win32k/callouts.ts";

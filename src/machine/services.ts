@@ -9,6 +9,7 @@ import { lpcServices } from "../nt/services/lpc.ts";
 import { memoryServices } from "../nt/services/memory.ts";
 import { namespaceServices } from "../nt/services/namespace.ts";
 import { objectServices } from "../nt/services/object.ts";
+import { powerServices } from "../nt/services/power.ts";
 import { privilegeServices } from "../nt/services/privilege.ts";
 import { processQueryServices } from "../nt/services/queryprocess.ts";
 import { threadQueryServices } from "../nt/services/querythread.ts";
@@ -34,6 +35,7 @@ export function allServices(guest: () => X86Guest): readonly NtService[] {
     ...threadQueryServices,
     ...processQueryServices,
     ...systemServices,
+    ...powerServices,
     ...fileServices,
     ...registryServices,
     ...tokenServices,

@@ -4,8 +4,10 @@ import { CT_BREAK_ON_TERMINATION } from "../abi/ps.ts";
 import { KeBugCheckEx } from "../ke/bugcheck.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { handledByStaleAnswer } from "./criticalerrata.ts";
 import { hasCrossThreadFlag } from "./flags.ts";
 import type { EProcess, EThread } from "./objects.ts";
+import { isHandled, QUESTION } from "./prompt.ts";
 import { skip, step } from "./steps.ts";
 
 /** A prompt that nobody answers is asked this often, then it counts as unhandled (D28). */
@@ -13,19 +15,24 @@ const MAXIMUM_PROMPTS = 16;
 
 /**
  * Asks the kernel debugger whether the death of a critical object may go on. Returns if so; stops the machine if not,
- * or if there is nobody to ask.
+ * or if there is nobody to ask. Whoever is at the debugger is asked once about each object.
  * @param message takes the object and its image name in place of `%p` and `%s`
  * @source ntoskrnl/ps/kill.c:25-78, PspCatchCriticalBreak
- * @deviates the answer is empty until somebody gives one, and the question is not repeated without bound (D28)
+ * @deviates the answer is empty until somebody gives one, the question is not repeated without bound, and an object whose
+ *   death was accepted is not asked about again (D28)
  */
-// eslint-disable-next-line require-yield
 export function* PspCatchCriticalBreak(
   k: Kernel,
   message: string,
   object: EProcess | EThread,
   imageName: string,
 ): Blocking<void> {
-  if (handledByDebugger(k, message.replace("%p", object.id.toString(16)).replace("%s", imageName))) return;
+  const erratum = k.sim.errata.has("D28");
+  // Erratum D47 shows that two killers ask, which they would not if the first answer counted for both.
+  if (object.deathAccepted && !erratum && !k.sim.errata.has("D47")) return;
+  const text = message.replace("%p", object.id.toString(16)).replace("%s", imageName);
+  object.deathAccepted = erratum ? yield* handledByStaleAnswer(k, text) : handledByDebugger(k, text);
+  if (object.deathAccepted) return;
   step(k, "C4");
   KeBugCheckEx(k, BugCheckCode.CRITICAL_OBJECT_TERMINATION, object.type, object.id);
 }
@@ -39,17 +46,7 @@ function handledByDebugger(k: Kernel, text: string): boolean {
   kd.print(text);
   step(k, "C2", kd.notPresent ? "not-present" : "attached");
   for (let prompts = 0; prompts < MAXIMUM_PROMPTS && !kd.notPresent; prompts++) {
-    switch (kd.prompt("Break, or Ignore (bi)? ").charAt(0).toLowerCase()) {
-      case "b":
-        step(k, "C3", "break");
-        kd.breakpoint();
-        return true;
-      case "i":
-        step(k, "C3", "ignore");
-        return true;
-      default:
-        step(k, "C3", "again");
-    }
+    if (isHandled(k, kd.prompt(QUESTION))) return true;
   }
   return false;
 }

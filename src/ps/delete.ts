@@ -29,6 +29,7 @@ import { hasProcessFlag, PspClearCrossThreadFlag } from "./flags.ts";
 import { PspRemoveProcessFromJob } from "./jobmembers.ts";
 import { EProcess, EThread } from "./objects.ts";
 import { skip, step } from "./steps.ts";
+import { PspDeleteThreadName } from "./threadname.ts";
 
 /**
  * Delete procedure of the Process type.
@@ -151,6 +152,8 @@ export function* PspDeleteThread(k: Kernel, body: ObjectBody): Blocking<void> {
   releaseThreadId(k, thread);
   if (process.quotaBlock !== null) returnQuota(process.quotaBlock, "threads", 1);
   yield* PspDeleteThreadSecurity(k, thread);
+  // Erratum D38: what was added to a thread later than its deletion was written.
+  if (!k.sim.errata.has("D38")) PspDeleteThreadName(k, thread);
   step(k, "DT4");
   if (isLinked(thread.ethreadListEntry)) {
     KeEnterCriticalRegion(k);

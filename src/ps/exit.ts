@@ -118,7 +118,7 @@ function* announceExit(k: Kernel, thread: EThread): Blocking<void> {
   yield* ExWaitForRundownProtectionRelease(k, thread.rundownProtect);
   if (!k.sim.errata.has("D25")) ExRundownCompleted(thread.rundownProtect);
   step(k, "E6");
-  PopCleanupPowerState(thread);
+  PopCleanupPowerState(k, thread);
   step(k, "E7");
   yield* PspRunCreateThreadNotifyRoutines(k, thread, { create: false });
   step(k, "E8");

@@ -28,7 +28,7 @@ export function* PspExitProcess(
     yield* PspRunCreateProcessNotifyRoutines(k, process, { create: false });
     step(k, "X2");
   } else skip(k, "X2", "deletion");
-  PopCleanupPowerState(process);
+  PopCleanupPowerState(k, process);
   step(k, "X3");
   const port = process.securityPort;
   process.securityPort = "closed";

@@ -190,8 +190,10 @@ export function* PspShutdownProcessManager(k: Kernel): Blocking<void> {
     process !== null;
     process = yield* PsGetNextProcess(k, process)
   ) {
-    if (process === k.ps.initialSystemProcess || process === k.ps.idleProcess || process === own) continue;
-    if (hasProcessFlag(process, PSF_BREAK_ON_TERMINATION)) continue;
+    if (process === k.ps.initialSystemProcess || process === k.ps.idleProcess) continue;
+    // Erratum D44: nobody is spared.
+    const spared = process === own || hasProcessFlag(process, PSF_BREAK_ON_TERMINATION);
+    if (spared && !k.sim.errata.has("D44")) continue;
     const reason = { route: "shutdown", via: "PspShutdownProcessManager" } as const;
     yield* PspTerminateProcess(k, process, STATUS_SYSTEM_SHUTDOWN, reason);
   }

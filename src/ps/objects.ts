@@ -31,6 +31,8 @@ export interface TerminationPort {
 export class EProcess extends IoProcess {
   // Interlocked.
   flags = 0;
+  /** Whoever is at the kernel debugger has accepted the death of this critical process. */
+  deathAccepted = false;
 
   // Under ProcessLock.
   readonly processLock: ExPushLock = new ExPushLock("ProcessLock");
@@ -76,6 +78,8 @@ export class EThread extends LpcThread {
 
   // Interlocked, any thread.
   crossThreadFlags = 0;
+  /** Whoever is at the kernel debugger has accepted the death of this critical thread. */
+  deathAccepted = false;
 
   // Self.
   terminationPort: TerminationPort | null = null;
@@ -93,6 +97,7 @@ export class EThread extends LpcThread {
   /** Region of the user stack, if the kernel frees it although the TEB does not say so; else 0. */
   kernelFreesStack = 0;
   name = "";
+  nameBlock: PoolBlock | null = null;
   impersonationInfo: ImpersonationInfo | null = null;
   /** The kill's APC block: part of the thread, so that a kill never needs memory (D03). */
   exitApc: KApc | null = null;

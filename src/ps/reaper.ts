@@ -9,7 +9,7 @@ import type { ReaperLink } from "../ke/state.ts";
 import { KeQueryInterruptTime } from "../ke/time.ts";
 import type { Kernel } from "../kernel.ts";
 import { MmDeleteKernelStack } from "../mm/kernelstack.ts";
-import { ObDereferenceObject } from "../ob/reference.ts";
+import { ObDereferenceObject, ObDereferenceObjectDeferDelete, ObReferenceObject } from "../ob/reference.ts";
 import { assert } from "../rtl/assert.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { emit } from "../sim/record.ts";
@@ -22,7 +22,8 @@ const SWAP_WAIT_100NS = 1;
 /**
  * Work routine of the reaper.
  * @source ntoskrnl/ps/kill.c:168-206, PspReapRoutine
- * @deviates waits until the thread has left its stack before freeing it (D37)
+ * @deviates waits until the thread has left its stack before freeing it (D37); leaves the deletion of processes to another
+ *   worker (D48)
  */
 export function* PspReapRoutine(k: Kernel): Blocking<void> {
   for (let round: "first" | "again" = "first"; ; round = "again") {
@@ -44,7 +45,7 @@ function* reap(k: Kernel, link: ReaperLink): Blocking<void> {
   const { thread } = link;
   assert(thread instanceof EThread, "every thread is the process manager's");
   const inUse = thread.swapBusy;
-  while (thread.swapBusy) {
+  while (thread.swapBusy && !k.sim.errata.has("D37")) {
     yield* KeDelayExecutionThread(k, { mode: 0, alertable: false, timeout100ns: SWAP_WAIT_100NS });
   }
   MmDeleteKernelStack(k, thread);
@@ -53,5 +54,20 @@ function* reap(k: Kernel, link: ReaperLink): Blocking<void> {
     emit(k, { kind: "thread-reaped", time, pid: thread.threadsProcess.pid, tid: thread.tid });
   }
   step(k, "R2", inUse ? "after-its-swap" : "at-once");
+  yield* dropKeepAlive(k, thread);
+}
+
+/**
+ * Drops the keep-alive reference. The deletion of a thread is short; that of its process runs close procedures and may wait
+ * for anybody, so it is another worker's: the stacks of all other threads would wait behind it.
+ */
+function* dropKeepAlive(k: Kernel, thread: EThread): Blocking<void> {
+  if (k.sim.errata.has("D48")) {
+    yield* ObDereferenceObject(k, thread);
+    return;
+  }
+  const process = thread.threadsProcess;
+  ObReferenceObject(process);
   yield* ObDereferenceObject(k, thread);
+  ObDereferenceObjectDeferDelete(k, process);
 }

@@ -65,6 +65,7 @@ export function testKernel(options: TestKernelOptions = {}): TestKernel {
     mm: absent,
     io: absent,
     cm: absent,
+    po: absent,
     lpc: absent,
     ps: absent,
     dbgk: absent,

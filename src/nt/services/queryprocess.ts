@@ -200,6 +200,7 @@ function setAffinity(_k: Kernel, p: EProcess, value: number): NtStatus {
 /** A critical process stops the machine when it ends, so its maker must be trusted with debugging. */
 function setBreakOnTermination(k: Kernel, p: EProcess, value: number): NtStatus {
   if (!SeSinglePrivilegeCheck(k, Privilege.Debug, KeGetPreviousMode(k))) return STATUS_PRIVILEGE_NOT_HELD;
+  p.deathAccepted = false;
   if (value !== 0) PspSetProcessFlag(p, PSF_BREAK_ON_TERMINATION);
   else PspClearProcessFlag(p, PSF_BREAK_ON_TERMINATION);
   return STATUS_SUCCESS;

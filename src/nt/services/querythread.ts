@@ -30,10 +30,10 @@ import { hasCrossThreadFlag, PspClearCrossThreadFlag, PspSetCrossThreadFlag } fr
 import { PsAssignImpersonationToken } from "../../ps/impersonation.ts";
 import { isLastThread } from "../../ps/lastthread.ts";
 import type { EThread } from "../../ps/objects.ts";
+import { PspSetThreadName } from "../../ps/threadname.ts";
 import { referenceThread } from "../../ps/threadservices.ts";
 import { Privilege, SeSinglePrivilegeCheck } from "../../se/privilege.ts";
 import type { Blocking } from "../../sim/blocking.ts";
-import { emit } from "../../sim/record.ts";
 import { answerQuery, capture, Encoder, probeAnswer, type QueryResult, word } from "../capture.ts";
 import { notImplemented } from "../state.ts";
 import type { NtService, ServiceArguments } from "../table.ts";
@@ -158,6 +158,7 @@ function setAffinity(k: Kernel, thread: EThread, value: number): NtStatus {
 /** A critical thread stops the machine when it ends, so its maker must be trusted with debugging. */
 function setBreakOnTermination(k: Kernel, thread: EThread, value: number): NtStatus {
   if (!SeSinglePrivilegeCheck(k, Privilege.Debug, KeGetPreviousMode(k))) return STATUS_PRIVILEGE_NOT_HELD;
+  thread.deathAccepted = false;
   if (value !== 0) PspSetCrossThreadFlag(thread, CT_BREAK_ON_TERMINATION);
   else PspClearCrossThreadFlag(thread, CT_BREAK_ON_TERMINATION);
   return STATUS_SUCCESS;
@@ -218,11 +219,9 @@ function* setName(
   if (user.faulted) return user.status;
   const thread = referenceThread(k, handle, THREAD_SET_INFORMATION);
   if (!thread.ok) return thread.status;
-  thread.value.name = name;
-  const { threadsProcess, tid } = thread.value;
-  emit(k, { kind: "thread-named", pid: threadsProcess.pid, tid, name });
+  const status = PspSetThreadName(k, thread.value, name);
   yield* ObDereferenceObject(k, thread.value);
-  return STATUS_SUCCESS;
+  return status;
 }
 
 function latin1(bytes: Uint8Array): string {

@@ -88,14 +88,6 @@ function NtQueryPerformanceCounter(k: Kernel, [counter = 0, frequency = 0]: Serv
   return user.faulted ? user.status : STATUS_SUCCESS;
 }
 
-function NtQueryTimerResolution(k: Kernel, [maximum = 0, minimum = 0, current = 0]: ServiceArguments): NtStatus {
-  const user = capture(k);
-  user.writeU32(maximum, KeMaximumIncrement);
-  user.writeU32(minimum, 5000);
-  user.writeU32(current, KeMaximumIncrement);
-  return user.faulted ? user.status : STATUS_SUCCESS;
-}
-
 function answerLocale(k: Kernel, pointer: number): NtStatus {
   const user = capture(k);
   user.writeU32(pointer, LOCALE_ENGLISH_US);
@@ -116,7 +108,6 @@ export const systemServices: readonly NtService[] = [
   { name: "NtQuerySystemInformation", arguments: 4, handler: NtQuerySystemInformation },
   { name: "NtQuerySystemTime", arguments: 1, handler: NtQuerySystemTime },
   { name: "NtQueryPerformanceCounter", arguments: 2, handler: NtQueryPerformanceCounter },
-  { name: "NtQueryTimerResolution", arguments: 3, handler: NtQueryTimerResolution },
   { name: "NtGetTickCount", arguments: 0, handler: NtGetTickCount },
   { name: "NtQueryDefaultLocale", arguments: 2, handler: (k, [, pointer = 0]) => answerLocale(k, pointer) },
   { name: "NtQueryDefaultUILanguage", arguments: 1, handler: (k, [pointer = 0]) => answerLanguage(k, pointer) },

@@ -83,6 +83,7 @@ describe("the plain parser of run", () => {
       ["DIR", "x"],
       ["IDS", "D02"],
       ["WHAT", "leak"],
+      ["WHO", "ignore"],
     ]);
     const kinds = new Map([
       ["--environment", "builtin"],
