@@ -40,7 +40,7 @@ export function watchKernel(k: Kernel, report: (violation: Violation) => void): 
 }
 
 /** One check for each family. */
-export function makeChecks(k: Kernel, report: (violation: Violation) => void): readonly Check[] {
+function makeChecks(k: Kernel, report: (violation: Violation) => void): readonly Check[] {
   const rule =
     (family: RuleFamily): Require =>
     (condition, sentence) => {
