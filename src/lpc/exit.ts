@@ -3,6 +3,7 @@
  * more.
  */
 import type { Kernel } from "../kernel.ts";
+import { releaseLockAgain } from "./errata.ts";
 import { LpcpFreeToPortZone } from "./message.ts";
 import { endCall } from "./reply.ts";
 import type { LpcThread } from "./thread.ts";
@@ -14,5 +15,7 @@ import type { LpcThread } from "./thread.ts";
 export function LpcExitThread(k: Kernel, thread: LpcThread): void {
   thread.lpc.exitCalled = true;
   const reply = endCall(thread);
-  if (reply !== null) LpcpFreeToPortZone(k, reply);
+  if (reply === null) return;
+  LpcpFreeToPortZone(k, reply);
+  releaseLockAgain(k);
 }

@@ -66,7 +66,7 @@ export class LpcpMessage {
 
 const TAG_LPC_MESSAGE = "LpcM";
 /** All messages come from one zone of blocks that hold the largest. */
-const LPCP_MESSAGE_BYTES = 0x160;
+export const LPCP_MESSAGE_BYTES = 0x160;
 
 /** Pool for one message, and the quota that it was charged to. */
 export interface MessageBlock {

@@ -23,6 +23,7 @@ import {
   LpcpMessage,
   type PortMessage,
 } from "./message.ts";
+import { leavesAbortedCall } from "./errata.ts";
 import { type LpcPort, referencePort } from "./port.ts";
 import { LPC_INCREMENT } from "./queue.ts";
 import {
@@ -109,6 +110,7 @@ export function beginCall(k: Kernel, thread: LpcThread, call: Call): void {
 /** Waits for the reply. @returns it; LPC_REPLY_LOST if the other side has gone; USER_APC for a thread that dies */
 export function* awaitReply(k: Kernel, thread: LpcThread): Blocking<NtResult<PortMessage>> {
   const status = yield* waitForCall(k, thread);
+  if (status !== STATUS_SUCCESS && (yield* leavesAbortedCall(k))) return failure(status);
   const reply = endCall(thread);
   if (reply !== null) LpcpFreeToPortZone(k, reply);
   if (status !== STATUS_SUCCESS) return failure(status);

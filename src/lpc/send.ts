@@ -32,11 +32,13 @@ export function* NtRequestPort(k: Kernel, handle: number, message: PortMessage):
 function sendDatagram(k: Kernel, port: LpcPort, message: PortMessage): NtStatus {
   if ((message.type & LPC_KERNELMODE_MESSAGE) !== 0 || message.dataInfoOffset !== 0) return STATUS_INVALID_PARAMETER;
   const { quotaBlock } = homeProcess(currentLpcThread(k));
-  return send(k, port, { ...message, type: LpcMessageType.Datagram, clientViewSize: 0 }, quotaBlock);
+  const datagram = { ...message, type: LpcMessageType.Datagram, messageId: 0, clientViewSize: 0 };
+  return send(k, port, datagram, quotaBlock);
 }
 
 /**
- * Sends a message of the kernel's that expects no answer, in the name of the current thread.
+ * Sends a message of the kernel's that expects no answer, in the name of the current thread. It gets an id unless it has
+ * one.
  * @returns INVALID_PARAMETER, PORT_MESSAGE_TOO_LONG, NO_MEMORY, PORT_DISCONNECTED or SUCCESS
  */
 export function LpcRequestPort(k: Kernel, port: LpcPort, message: PortMessage): NtStatus {
@@ -57,7 +59,8 @@ function send(k: Kernel, port: LpcPort, message: PortMessage, quota: QuotaBlock 
     return STATUS_PORT_DISCONNECTED;
   }
   const clientId = clientIdOf(currentLpcThread(k));
-  const sent = { ...message, clientId, messageId: LpcpGenerateMessageId(k) };
+  const messageId = message.messageId === 0 ? LpcpGenerateMessageId(k) : message.messageId;
+  const sent = { ...message, clientId, messageId };
   const { portContext } = destination;
   queueMessage(k, destination.queue, new LpcpMessage(sent, charge.value, { portContext, connection: null }));
   return STATUS_SUCCESS;

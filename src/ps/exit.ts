@@ -37,13 +37,14 @@ import { erratumGap } from "../sim/gap.ts";
 import { emit, type HeldResource } from "../sim/record.ts";
 import { SeAuditProcessExit, SeDetailedAuditingWithToken } from "../se/audit.ts";
 import { PsGetCurrentThread } from "./current.ts";
-import { breakIfCritical, notifyDebugger, notifyTerminationPorts, rundownWin32 } from "./exitobservers.ts";
+import { breakIfCritical, notifyDebugger, rundownWin32 } from "./exitobservers.ts";
 import { PspExitProcess } from "./exitprocess.ts";
 import { PspSetProcessFlag } from "./flags.ts";
 import { PspExitProcessFromJob } from "./jobmembers.ts";
 import { PspRunCreateThreadNotifyRoutines } from "./notify.ts";
 import type { EProcess, EThread } from "./objects.ts";
 import { skip, step } from "./steps.ts";
+import { notifyTerminationPorts } from "./terminationport.ts";
 import { releaseTeb } from "./threadmemory.ts";
 import { handleOf } from "./waits.ts";
 

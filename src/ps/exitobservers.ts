@@ -1,42 +1,18 @@
 /**
- * Those who are told while a thread exits: the debugger, the kernel debugger for critical objects, the LPC servers that
- * registered for its death, and win32k. In this order, before anything of the thread is released.
+ * Those who are told while a thread exits: the debugger, the kernel debugger for critical objects, then the LPC servers
+ * that it registered (`terminationport.ts`), and win32k. In this order, before anything of the thread is released.
  */
 import { BugCheckCode } from "../abi/ke.ts";
-import { LpcMessageType } from "../abi/lpc.ts";
-import {
-  CT_BREAK_ON_TERMINATION,
-  CT_DEAD_THREAD,
-  CT_SYSTEM_THREAD,
-  PSF_BREAK_ON_TERMINATION,
-  TAG_TERMINATION_PORT,
-} from "../abi/ps.ts";
-import {
-  type NtStatus,
-  STATUS_INSUFFICIENT_RESOURCES,
-  STATUS_NO_MEMORY,
-  STATUS_THREAD_IS_TERMINATING,
-} from "../abi/status.ts";
-import { ExFreePoolWithTag } from "../ex/pool.ts";
+import { CT_BREAK_ON_TERMINATION, CT_SYSTEM_THREAD, PSF_BREAK_ON_TERMINATION } from "../abi/ps.ts";
+import type { NtStatus } from "../abi/status.ts";
 import { KeBugCheckEx } from "../ke/bugcheck.ts";
-import { systemTimeOf } from "../ke/time.ts";
-import { KeDelayExecutionThread } from "../ke/wait.ts";
 import type { Kernel } from "../kernel.ts";
-import { newClientDiedMessage } from "../lpc/message.ts";
-import type { LpcPort } from "../lpc/port.ts";
-import { LpcRequestPort } from "../lpc/send.ts";
-import { ObDereferenceObject } from "../ob/reference.ts";
 import { assert } from "../rtl/assert.ts";
 import type { Blocking } from "../sim/blocking.ts";
 import { PspCatchCriticalBreak } from "./critical.ts";
 import { hasCrossThreadFlag, hasProcessFlag } from "./flags.ts";
 import type { EThread } from "./objects.ts";
 import { skip, step } from "./steps.ts";
-
-/** `ShortTime`: 100 ms. */
-const SHORT_TIME_100NS = 1_000_000;
-/** A server whose memory is exhausted for this many tries is not told (D18). */
-const MAXIMUM_NOTICE_TRIES = 100;
 
 interface Last {
   readonly last: boolean;
@@ -76,47 +52,6 @@ export function* breakIfCritical(k: Kernel, thread: EThread, { last }: Last): Bl
     KeBugCheckEx(k, BugCheckCode.KERNEL_APC_PENDING_DURING_EXIT, 0, thread.combinedApcDisable, k.ke.prcb.irql, 0);
   }
   step(k, "E20");
-}
-
-/** E21 and E22: tells the registered LPC servers, or else the server behind the exception port. */
-export function* notifyTerminationPorts(k: Kernel, thread: EThread, exitStatus: NtStatus): Blocking<void> {
-  let node = thread.terminationPort;
-  if (node !== null) {
-    // Taken off first, so that no stale pointer remains for anybody to follow (D19).
-    thread.terminationPort = null;
-    for (; node !== null; node = node.next) {
-      const sent = yield* sendClientDied(k, thread, node.port);
-      yield* ObDereferenceObject(k, node.port);
-      ExFreePoolWithTag(k, node.block, TAG_TERMINATION_PORT);
-      step(k, "E21", sent ? "sent" : "given-up");
-    }
-    return;
-  }
-  if (hasCrossThreadFlag(thread, CT_DEAD_THREAD) && exitStatus !== STATUS_THREAD_IS_TERMINATING) {
-    skip(k, "E22", "dead-thread");
-    return;
-  }
-  const { exceptionPort } = thread.threadsProcess;
-  if (exceptionPort === null) {
-    skip(k, "E22", "no-port");
-    return;
-  }
-  const sent = yield* sendClientDied(k, thread, exceptionPort);
-  step(k, "E22", sent ? "sent" : "given-up");
-}
-
-/**
- * Sends one notice, waiting for memory if there is none; any other answer is final.
- * @returns false if there never was memory for it
- */
-function* sendClientDied(k: Kernel, thread: EThread, port: LpcPort): Blocking<boolean> {
-  const notice = newClientDiedMessage(LpcMessageType.ClientDied, systemTimeOf(thread.createTime));
-  for (let tries = 0; tries < MAXIMUM_NOTICE_TRIES; tries++) {
-    const status = LpcRequestPort(k, port, notice);
-    if (status !== STATUS_NO_MEMORY && status !== STATUS_INSUFFICIENT_RESOURCES) return true;
-    yield* KeDelayExecutionThread(k, { mode: 0, alertable: false, timeout100ns: SHORT_TIME_100NS });
-  }
-  return false;
 }
 
 /** E23 and E24: win32k releases its part while handles and memory are still there. */

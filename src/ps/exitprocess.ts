@@ -9,6 +9,7 @@ import { hasProcessFlag, PspSetProcessFlag } from "./flags.ts";
 import { reportExit } from "./jobmessage.ts";
 import { PspRunCreateProcessNotifyRoutines } from "./notify.ts";
 import type { EProcess } from "./objects.ts";
+import { closeSecurityPort } from "./securityport.ts";
 import { skip, step } from "./steps.ts";
 
 /**
@@ -30,8 +31,7 @@ export function* PspExitProcess(
   } else skip(k, "X2", "deletion");
   PopCleanupPowerState(k, process);
   step(k, "X3");
-  const port = process.securityPort;
-  process.securityPort = "closed";
+  const port = yield* closeSecurityPort(k, process);
   if (port === "closed") step(k, "X4", "already-closed");
   else if (port === null) step(k, "X4", "no-port");
   else {

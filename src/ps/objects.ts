@@ -4,6 +4,7 @@
  */
 import { type NtStatus, STATUS_PENDING, STATUS_SUCCESS } from "../abi/status.ts";
 import type { PoolBlock } from "../ex/pool.ts";
+import type { QuotaBlock } from "../ex/quota.ts";
 import { ExPushLock } from "../ex/pushlock.ts";
 import { ExRundown } from "../ex/rundown.ts";
 import { IoProcess } from "../io/process.ts";
@@ -25,6 +26,8 @@ export interface ClientId {
 export interface TerminationPort {
   readonly port: LpcPort;
   readonly block: PoolBlock;
+  /** What the registration is charged to. */
+  readonly quota: QuotaBlock | null;
   readonly next: TerminationPort | null;
 }
 

@@ -105,7 +105,11 @@ export const STEPS = {
   K11: { routine: "PspTerminateThreadByPointer", meaning: "undo every suspension" },
 
   RT1: { routine: "NtRegisterThreadTerminatePort", meaning: "reference the port", branches: ["found", "refused"] },
-  RT2: { routine: "NtRegisterThreadTerminatePort", meaning: "allocate the entry", branches: ["done", "no-memory"] },
+  RT2: {
+    routine: "NtRegisterThreadTerminatePort",
+    meaning: "allocate the entry",
+    branches: ["done", "no-memory", "no-quota"],
+  },
   RT3: { routine: "NtRegisterThreadTerminatePort", meaning: "put it in front of the thread's list" },
 
   C1: { routine: "PspCatchCriticalBreak", meaning: "no kernel debugger: not handled" },

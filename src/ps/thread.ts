@@ -37,7 +37,6 @@ import { newApc } from "../ke/apc.ts";
 import { KeEnterCriticalRegion, KeLeaveCriticalRegion } from "../ke/region.ts";
 import { KeForceResumeThread, KeSuspendThread } from "../ke/suspend.ts";
 import { KeInitThread, KeReadyThread, KeStartThread, KeUninitThread } from "../ke/thread.ts";
-import { KeQueryInterruptTime } from "../ke/time.ts";
 import type { Kernel } from "../kernel.ts";
 import { MmCreateKernelStack } from "../mm/kernelstack.ts";
 import { MmDeleteTeb } from "../mm/teb.ts";
@@ -50,6 +49,7 @@ import type { Blocking } from "../sim/blocking.ts";
 import { erratumGap } from "../sim/gap.ts";
 import { newObjectId } from "../sim/identity.ts";
 import { emit } from "../sim/record.ts";
+import { createTimeBeforePublication, setCreateTimeLate } from "./creationerrata.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import { PsExitSpecialApc } from "./exitapc.ts";
 import { hasCrossThreadFlag, hasProcessFlag, PspSetCrossThreadFlag, PspSetProcessFlag } from "./flags.ts";
@@ -129,7 +129,7 @@ function* buildThread(k: Kernel, process: EProcess, creation: ThreadCreation): B
   }
   ObReferenceObject(process);
   grantOwnAccess(k, thread, creation.ownAccess ?? THREAD_ALL_ACCESS);
-  thread.createTime = KeQueryInterruptTime(k);
+  thread.createTime = createTimeBeforePublication(k);
   thread.startAddress = creation.startAddress ?? 0;
   if (creation.setUp === null) thread.crossThreadFlags |= CT_SYSTEM_THREAD;
   if (creation.hideFromDebugger === true) thread.crossThreadFlags |= CT_HIDE_FROM_DEBUGGER;
@@ -247,7 +247,8 @@ function* publishThread(k: Kernel, thread: EThread, creation: ThreadCreation): B
     const inserted = yield* ObInsertObject(k, thread, creation.handle);
     handle = inserted.ok ? success(inserted.value.handle) : inserted;
   }
-  if (!handle.ok) {
+  if (handle.ok) setCreateTimeLate(k, thread);
+  else {
     PspSetCrossThreadFlag(thread, CT_DEAD_THREAD);
     KeForceResumeThread(k, thread);
   }

@@ -1,19 +1,11 @@
 /** Typed system services on threads: suspension, APCs, alerts, sleeping. User pointers are dealt with in `nt/`. */
 import { KeGetPreviousMode } from "../ke/current.ts";
 import { type ProcessorMode, ThreadState, UserMode, WaitReason } from "../abi/ke.ts";
-import {
-  CT_SYSTEM_THREAD,
-  PORT_ALL_ACCESS,
-  TAG_TERMINATION_PORT,
-  TAG_USER_APC,
-  THREAD_SET_CONTEXT,
-  THREAD_SUSPEND_RESUME,
-} from "../abi/ps.ts";
+import { CT_SYSTEM_THREAD, TAG_USER_APC, THREAD_SET_CONTEXT, THREAD_SUSPEND_RESUME } from "../abi/ps.ts";
 import {
   type NtResult,
   type NtStatus,
   STATUS_ALERTED,
-  STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_CID,
   STATUS_INVALID_HANDLE,
   STATUS_NO_MEMORY,
@@ -30,7 +22,6 @@ import { KeAlertThread } from "../ke/alert.ts";
 import { KeDelayExecutionThread, KeWaitForMultipleObjects } from "../ke/wait.ts";
 import { KiUnwaitThread } from "../ke/unwait.ts";
 import type { Kernel } from "../kernel.ts";
-import type { LpcPort } from "../lpc/port.ts";
 import { ObReferenceObjectByHandle } from "../ob/handle.ts";
 import { ObDereferenceObject } from "../ob/reference.ts";
 import type { Blocking } from "../sim/blocking.ts";
@@ -38,7 +29,6 @@ import { PsGetCurrentProcess, PsGetCurrentThread } from "./current.ts";
 import { hasCrossThreadFlag } from "./flags.ts";
 import { PsLookupThreadByThreadId } from "./lookup.ts";
 import type { EThread } from "./objects.ts";
-import { step } from "./steps.ts";
 import { PsResumeThread, PsSuspendThread } from "./suspend.ts";
 
 /** References a thread for the length of one call. */
@@ -169,27 +159,5 @@ export function* NtAlertThreadByThreadId(k: Kernel, tid: number): Blocking<NtSta
   const waits = thread.state === ThreadState.Waiting && thread.waitReason === WaitReason.WrAlertByThreadId;
   if (waits) KiUnwaitThread(k, thread, STATUS_ALERTED, 0);
   yield* ObDereferenceObject(k, thread);
-  return STATUS_SUCCESS;
-}
-
-/**
- * Registers a port whose server is told when the calling thread dies.
- * @returns INVALID_HANDLE, OBJECT_TYPE_MISMATCH, ACCESS_DENIED, INSUFFICIENT_RESOURCES
- * @source ntoskrnl/ps/kill.c:1343-1382, NtRegisterThreadTerminatePort
- */
-export function* NtRegisterThreadTerminatePort(k: Kernel, handle: number): Blocking<NtStatus> {
-  const { portType } = k.lpc;
-  const port = ObReferenceObjectByHandle<LpcPort>(k, handle, PORT_ALL_ACCESS, portType, KeGetPreviousMode(k));
-  step(k, "RT1", port.ok ? "found" : "refused");
-  if (!port.ok) return port.status;
-  const block = ExAllocatePoolWithTag(k, 8, TAG_TERMINATION_PORT);
-  step(k, "RT2", block === null ? "no-memory" : "done");
-  if (block === null) {
-    yield* ObDereferenceObject(k, port.value);
-    return STATUS_INSUFFICIENT_RESOURCES;
-  }
-  const thread = PsGetCurrentThread(k);
-  thread.terminationPort = { port: port.value, block, next: thread.terminationPort };
-  step(k, "RT3");
   return STATUS_SUCCESS;
 }

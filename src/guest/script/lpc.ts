@@ -16,7 +16,7 @@ import { NtReplyWaitReplyPort, NtRequestWaitReplyPort } from "../../lpc/request.
 import { NtImpersonateClientOfPort } from "../../lpc/security.ts";
 import { NtRequestPort } from "../../lpc/send.ts";
 import type { InsertedObject } from "../../ob/insert.ts";
-import { NtRegisterThreadTerminatePort } from "../../ps/threadservices.ts";
+import { NtRegisterThreadTerminatePort } from "../../ps/terminationport.ts";
 import { ImpersonationLevel } from "../../se/token.ts";
 import type { Blocking } from "../../sim/blocking.ts";
 import type { Script } from "./context.ts";

@@ -10,13 +10,13 @@ import {
   NtAlertThreadByThreadId,
   NtDelayExecution,
   NtQueueApcThread,
-  NtRegisterThreadTerminatePort,
   NtResumeThread,
   NtSuspendThread,
   NtTestAlert,
   NtWaitForAlertByThreadId,
   NtYieldExecution,
 } from "../../ps/threadservices.ts";
+import { NtRegisterThreadTerminatePort } from "../../ps/terminationport.ts";
 import { NtOpenProcess, NtOpenThread, NtResumeProcess, NtSuspendProcess } from "../../ps/open.ts";
 import { ntStatus } from "../../abi/status.ts";
 import type { Blocking } from "../../sim/blocking.ts";

@@ -6,9 +6,11 @@ import {
   STATUS_INSUFFICIENT_RESOURCES,
   STATUS_INVALID_HANDLE,
   STATUS_OBJECT_TYPE_MISMATCH,
+  STATUS_QUOTA_EXCEEDED,
   STATUS_SUCCESS,
   STATUS_THREAD_IS_TERMINATING,
 } from "../../../src/abi/status.ts";
+import { chargeQuota, returnQuota } from "../../../src/ex/quota.ts";
 import { lpc } from "../../../src/guest/script/lpc.ts";
 import { nt } from "../../../src/guest/script/services.ts";
 import { systemTimeOf } from "../../../src/ke/time.ts";
@@ -140,6 +142,25 @@ test("D45: a hundred registrations are all told and all freed", () => {
     const child = yield* start(client(...Array.from({ length: 100 }, () => server)));
     yield* joined(child.handle);
     expect(messagesOf(server.port)).toHaveLength(100);
+  });
+});
+
+test("D45: a registration is charged to the process until its notice is sent, and refused when there is no quota", () => {
+  play(function* () {
+    const server = yield* createPort();
+    const quota = (yield* nt.call((k) => PsGetCurrentProcess(k).quotaBlock))!;
+    const child = yield* start(function* () {
+      expect(yield* lpc.NtRegisterThreadTerminatePort(server.handle)).toBe(STATUS_SUCCESS);
+      const charged = quota.usage.poolBytes;
+      expect(charged).toBeGreaterThan(0);
+      const left = quota.limits.poolBytes - charged;
+      expect(chargeQuota(quota, "poolBytes", left)).toBe(true);
+      expect(yield* lpc.NtRegisterThreadTerminatePort(server.handle)).toBe(STATUS_QUOTA_EXCEEDED);
+      returnQuota(quota, "poolBytes", left);
+    });
+    yield* joined(child.handle);
+    expect(quota.usage.poolBytes).toBe(0);
+    expect(messagesOf(server.port)).toHaveLength(1);
   });
 });
 
