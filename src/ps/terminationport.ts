@@ -30,6 +30,7 @@ import { LpcRequestPort } from "../lpc/send.ts";
 import { ObReferenceObjectByHandle } from "../ob/handle.ts";
 import { ObDereferenceObject } from "../ob/reference.ts";
 import type { Blocking } from "../sim/blocking.ts";
+import { erratumGap } from "../sim/gap.ts";
 import { PsGetCurrentThread } from "./current.ts";
 import { hasCrossThreadFlag } from "./flags.ts";
 import type { EThread, TerminationPort } from "./objects.ts";
@@ -87,18 +88,22 @@ function freeRegistration(k: Kernel, { block, quota }: TerminationPort): void {
   if (quota !== null) returnQuota(quota, "poolBytes", CHARGED_BYTES);
 }
 
-/** E21 and E22: tells the registered LPC servers, or else the server behind the exception port. */
+/**
+ * E21 and E22: tells the registered LPC servers, or else the server behind the exception port.
+ * @erratum D19 the thread keeps its pointer to registrations that are freed
+ */
 export function* notifyTerminationPorts(k: Kernel, thread: EThread, exitStatus: NtStatus): Blocking<void> {
   let node = thread.terminationPort;
   if (node !== null) {
     // Taken off first, so that no stale pointer remains for anybody to follow (D19).
-    thread.terminationPort = null;
+    if (!k.sim.errata.has("D19")) thread.terminationPort = null;
     for (; node !== null; node = node.next) {
       const sent = yield* sendClientDied(k, thread, node.port);
       yield* ObDereferenceObject(k, node.port);
       freeRegistration(k, node);
       step(k, "E21", sent ? "sent" : "given-up");
     }
+    yield* erratumGap(k, "D19:servers-told");
     return;
   }
   if (hasCrossThreadFlag(thread, CT_DEAD_THREAD) && exitStatus !== STATUS_THREAD_IS_TERMINATING) {

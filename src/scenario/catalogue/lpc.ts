@@ -211,7 +211,24 @@ const noticeWithoutTime: Scenario = {
   },
 };
 
+const danglingRegistrations: Scenario = {
+  id: "d19-dangling-registrations",
+  defects: ["D19"],
+  meaning:
+    "somebody follows a dying thread's list of termination ports after the servers were told; the fields that share its " +
+    "storage in the seed are fields of their own here",
+  *setUp(stage) {
+    yield* stage.makeActor("client", () => registersPort(stage));
+    yield* stage.makeActor("reader", () => nt.call(() => stage.thread("client").terminationPort?.block.freed ?? null));
+  },
+  schedule: [until("client", "D19:servers-told"), run("reader"), run("client")],
+  violation(stage) {
+    return stage.answer("reader") === true ? "the list leads the reader into memory that is freed" : null;
+  },
+};
+
 export const lpcScenarios: readonly Scenario[] = [
+  danglingRegistrations,
   replyToDyingClient,
   stackInNotice,
   noticeForEver,
