@@ -1,4 +1,5 @@
 /** Scenarios: ports and those who wait for the death of a client. */
+import { BugCheckCode } from "../../abi/ke.ts";
 import { chargeQuota, returnQuota } from "../../ex/quota.ts";
 import type { Script } from "../../guest/script/context.ts";
 import { lpc, lpcMessage, lpcReply } from "../../guest/script/lpc.ts";
@@ -52,7 +53,10 @@ const replyToDyingClient: Scenario = {
     run("server"),
     run("client"),
   ],
-  violation({ assertion }) {
+  violation({ assertion, bugCheck }) {
+    if (bugCheck === BugCheckCode.KERNEL_APC_PENDING_DURING_EXIT) {
+      return "the client's exit releases a lock that it does not hold, and its APCs are enabled once too often: bugcheck 0x20";
+    }
     if (assertion === null) return null;
     return `the client's exit releases a lock that it does not hold, and its own check fails: ${assertion}`;
   },
