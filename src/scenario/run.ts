@@ -67,7 +67,7 @@ export function startScenario(scenario: Scenario, options: ScenarioOptions): Per
   return new Performance(scenario, machine);
 }
 
-/** A scenario on its machine. */
+/** A scenario on its machine. @public the type of what {@link startScenario} answers with */
 export class Performance {
   readonly machine: Machine;
   readonly #scenario: Scenario;
