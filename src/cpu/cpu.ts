@@ -32,21 +32,21 @@ import {
   INSTRUCTION_POINTER,
   INTERPRETED_IN_BLOCK,
   INTERPRET_ONLY,
-  IS_32,
   JIT_LOCK,
   LAST_VIRT_EIP,
   PAGE_SIZE,
   PREFIXES,
   PREVIOUS_IP,
   RUN_END,
-  STACK_SIZE_32,
   STATE_END,
   STATE_START,
   SUPERVISOR_PAGE_TABLE,
+  TRAP_END,
+  TRAP_VECTOR,
 } from "./layout.ts";
 import { Memo } from "./memo.ts";
 import { PhysicalMemory, userPhysical } from "./memory.ts";
-import { enterUserSegments, loadSegments, readSegments, setTebBase } from "./segments.ts";
+import { enterUserSegments, hasUserSegments, loadSegments, readSegments, setTebBase } from "./segments.ts";
 import { Snapshot } from "./snapshot.ts";
 import { buildSupervisor, readTrapFrame } from "./supervisor.ts";
 import { readTimestamp } from "./timestamp.ts";
@@ -135,6 +135,8 @@ class V86Cpu implements Cpu {
   readonly #options: CpuOptions;
   readonly #memo: Memo | null;
   #instructions = 0;
+  /** Whether segments were loaded from outside since the last run. */
+  #segmentsChanged = true;
   /** Whether the module is the one that `jitModule` gave. */
   #movedOn = false;
   /** Whether code is never compiled again until reset: the compiler has failed. */
@@ -166,12 +168,13 @@ class V86Cpu implements Cpu {
 
   #initialise(): void {
     buildSupervisor(this.#engine);
-    enterUserSegments(this.#engine);
     setTebBase(this.#engine, 0);
+    this.#segmentsChanged = true;
   }
 
   setTeb(base: number): void {
     setTebBase(this.#engine, base);
+    this.#segmentsChanged = true;
   }
 
   load(context: X86Context): void {
@@ -187,6 +190,7 @@ class V86Cpu implements Cpu {
     const wanted = context.fpu[FPU_WORD_CONTROL] ?? 0;
     if (((wanted ^ controlWord) & 0xffff) !== 0) this.#engine.x.set_control_word(wanted & 0xffff);
     loadSegments(this.#engine, context);
+    this.#segmentsChanged = true;
     this.trap.eip = context.eip >>> 0;
     this.trap.esp = (context.general[ESP] ?? 0) >>> 0;
     this.trap.eflags = context.eflags;
@@ -261,6 +265,7 @@ class V86Cpu implements Cpu {
     this.#instructions = instructions;
     this.timestampBase = timestampBase;
     this.ram.framesInUse = snapshot.frames;
+    this.#segmentsChanged = true;
   }
 
   reset(): void {
@@ -303,6 +308,7 @@ class V86Cpu implements Cpu {
   #resume(state: Uint8Array): void {
     const engine = this.#engine;
     engine.u8.set(state, STATE_START);
+    this.#segmentsChanged = true;
     engine.u8[PREFIXES] = 0;
     engine.x.set_control_word((engine.i32[FPU_CONTROL_WORD >>> 2] ?? 0) & 0xffff);
     engine.x.full_clear_tlb();
@@ -320,9 +326,8 @@ class V86Cpu implements Cpu {
     i32[FLAGS_CHANGED >>> 2] = 0;
     i32[LAST_VIRT_EIP >>> 2] = -1;
     u8[CPL] = 3;
-    u8[IS_32] = 1;
-    u8[STACK_SIZE_32] = 1;
-    enterUserSegments(engine);
+    if (this.#segmentsChanged || !hasUserSegments(engine)) enterUserSegments(engine);
+    this.#segmentsChanged = false;
     const first = i32[INSTRUCTION_COUNTER >>> 2] ?? 0;
     i32[RUN_END >>> 2] = first + Math.min(instructions, MAX_RUN);
     i32[INTERPRET_ONLY >>> 2] = interpretOnly ? 1 : 0;
@@ -378,7 +383,10 @@ class V86Cpu implements Cpu {
       engine.i32[INSTRUCTION_COUNTER >>> 2] = (engine.i32[INSTRUCTION_COUNTER >>> 2] ?? 0) + begun;
     }
     const state = engine.u8.slice(STATE_START, STATE_END);
+    // The instruction may have trapped before v86 stumbled over what was left of it.
+    const trapped = engine.u8.slice(TRAP_VECTOR, TRAP_END);
     engine.restore("panic");
+    engine.u8.set(trapped, TRAP_VECTOR);
     this.#resume(state);
     if (compilerFailed) this.#jitGivenUp = true;
     else if (jitEnabled) engine.enableJit();

@@ -123,7 +123,6 @@ export class Engine {
   #compiled = false;
   /** Bytes of guest RAM that are there, rounded up to what memory grows by. */
   #ramPresent = 0;
-  #tick = 0;
   #pending: PendingModule | null = null;
   #template: Template | null = null;
   #generatedImports: Record<string, Record<string, unknown>> | null = null;
@@ -203,7 +202,6 @@ export class Engine {
     this.stats.restores++;
     this.#pending = null;
     this.jitEnabled = false;
-    this.#tick = 0;
     if (this.u8.length === 0) this.refresh();
     this.#template ??= this.#makeTemplate();
     if (this.u8.length - this.#ramPresent > this.#template.ownBytes + LEAK_LIMIT_BYTES) {
@@ -232,7 +230,6 @@ export class Engine {
     this.#module = module;
     this.#pending = null;
     this.jitEnabled = false;
-    this.#tick = 0;
     this.#replaceInstance(framesInUse);
   }
 
@@ -285,9 +282,9 @@ export class Engine {
     };
     return {
       __indirect_function_table: table,
-      // The main loop returns after a chunk if time has passed meanwhile, so time passes at each look.
-      microtick: () => (this.#tick += 2),
-      run_hardware_timers: () => 0,
+      // Asked at a reset only.
+      microtick: () => 0,
+      run_hardware_timers: device,
       cpu_event_halt: device,
       stop_idling: () => undefined,
       get_rand_int: () => this.#nextRandom(),

@@ -70,6 +70,12 @@ export const INTERPRETER_LIMIT = 1412;
 export const INTERPRET_ONLY = 1416;
 /** How many instructions of the current block the interpreter has begun; 0 in compiled code. */
 export const INTERPRETED_IN_BLOCK = 1420;
+/** Of the trap that ended a run: vector, error code or 0, EIP, EFLAGS. Written when CPL becomes 0. */
+export const TRAP_VECTOR = 1424;
+export const TRAP_ERROR_CODE = 1428;
+export const TRAP_EIP = 1432;
+export const TRAP_EFLAGS = 1436;
+export const TRAP_END = 1440;
 
 /** Marks the test of the instruction count that the compiler puts at the head of a loop; see `generated.ts`. */
 export const JIT_LOOP_LIMIT = 0x7ff_fff1;
@@ -122,9 +128,9 @@ export const LDT_OFFSET = 0x40;
 export const TSS_OFFSET = 0x80;
 export const TSS_BYTES = 0x68;
 export const IDT_OFFSET = 0x100;
-/** The ring-0 stack: a trap pushes at most six words. It grows down from here. */
+/** The ring-0 stack, which nothing uses: see `patch.ts`. It would grow down from here. */
 export const STACK_TOP_OFFSET = 0xff0;
-/** Addresses that interrupt gates point to. Nothing is mapped there, since nothing is ever executed there. */
+/** Where EIP is after a trap: here + vector. Nothing is mapped there, since nothing is ever executed there. */
 export const GATES_BASE: number = SUPERVISOR_BASE + 0x10000;
 
 /** The exported table of functions for generated code, and the custom section that holds their names, one a line. */

@@ -5,8 +5,11 @@
  * What changes, and why:
  * - the main loop ends where the word at {@link RUN_END} says, in the interpreter to the instruction, so that a run
  *   stops exactly where it is told;
- * - the main loop ends as soon as a trap was delivered (CPL 0), before it executes anything there: no instruction ever
- *   runs in ring 0, and a trap costs no second trip through the loop;
+ * - a trap from ring 3 does not go through its gate: what a handler needs is noted in four words, CPL becomes 0, and
+ *   stack and segments stay those of ring 3. Only a software interrupt that ring 3 may not raise reaches its gate, which
+ *   refuses it with a trap of its own;
+ * - the main loop ends as soon as there was a trap (CPL 0): no instruction ever runs in ring 0;
+ * - the main loop ends after one chunk without a look at clock, timers and interrupts, none of which there are;
  * - an instruction of more than fifteen bytes faults, where a long enough one overflowed the host's stack;
  * - while the word at {@link INTERPRET_ONLY} is not zero, compiled code is passed over, which makes single steps exact;
  * - the loop limit in generated code is {@link JIT_LOOP_LIMIT}, and every basic block in generated code carries its
@@ -17,7 +20,9 @@
  */
 import { assert } from "../rtl/assert.ts";
 import {
+  CPL,
   DIRECTORY,
+  GATES_BASE,
   INSTRUCTION_COUNTER,
   INSTRUCTION_POINTER,
   INTERPRETED_IN_BLOCK,
@@ -27,6 +32,10 @@ import {
   JIT_LOOP_LIMIT,
   PREVIOUS_IP,
   RUN_END,
+  TRAP_EFLAGS,
+  TRAP_EIP,
+  TRAP_ERROR_CODE,
+  TRAP_VECTOR,
 } from "./layout.ts";
 import {
   SECTION_CODE,
@@ -48,7 +57,7 @@ import {
 export const EXPECTED_SHA256 = "aa0d0e149d6b60063b85de4871e78505637ce92821e14a9f9802c4008ba2336e";
 
 /** Names this patch in caches; changes whenever its output does. */
-export const PATCH_VERSION = "1";
+export const PATCH_VERSION = "2";
 
 const KEPT_EXPORTS: ReadonlySet<string> = new Set([
   "memory",
@@ -69,6 +78,7 @@ const KEPT_EXPORTS: ReadonlySet<string> = new Set([
   "codegen_finalize_finished",
 ]);
 
+const GET_EFLAGS = 2512;
 const EXPORT_FUNCTION = 0;
 const EXPORT_TABLE = 1;
 const EXPORT_GLOBAL = 3;
@@ -84,7 +94,9 @@ export function patchProcessor(original: Uint8Array): Uint8Array {
   const exports = readExports(original, sectionWith(sections, SECTION_EXPORT));
   const directory = exports.filter((entry) => entry.kind === EXPORT_FUNCTION && !KEPT_EXPORTS.has(entry.name));
   const code = sectionWith(sections, SECTION_CODE);
-  const edits = [...mainLoopEdits(original, code), ...prefixEdits(original, code), ...generatorEdits(original, code)];
+  const edits = [trapEdits, mainLoopEdits, chunkEdits, prefixEdits, generatorEdits].flatMap((part) =>
+    part(original, code),
+  );
 
   const writer = new WasmWriter();
   writer.append(original.subarray(0, 8));
@@ -233,6 +245,29 @@ function loadWord(address: number): number[] {
   return [0x41, 0x00, 0x28, 0x02, ...encodeUnsigned(address)];
 }
 
+function storeWord(address: number, value: readonly number[]): number[] {
+  return [0x41, 0x00, ...value, 0x36, 0x02, ...encodeUnsigned(address)];
+}
+
+/** In front of `call_interrupt_vector(vector, isSoftware, hasErrorCode, errorCode)`; EIP leaves all code's pages. */
+function trapEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
+  const isOneOfTwo = (first: number): number[] => [0x20, 0x00, 0x41, ...encodeSigned(first), 0x6b, 0x41, 0x02, 0x49];
+  const mayBeRaised = [...isOneOfTwo(3), 0x72, ...isOneOfTwo(0x2d), 0x72];
+  const prologue = [
+    ...[0x20, 0x01, 0x45, ...mayBeRaised, 0x04, 0x40],
+    ...storeWord(TRAP_VECTOR, [0x20, 0x00]),
+    ...storeWord(TRAP_ERROR_CODE, [0x20, 0x03, 0x41, 0x00, 0x20, 0x02, 0x1b]),
+    ...storeWord(TRAP_EIP, loadWord(INSTRUCTION_POINTER)),
+    ...storeWord(TRAP_EFLAGS, [0x10, ...encodeUnsigned(GET_EFLAGS)]),
+    ...storeWord(INSTRUCTION_POINTER, [0x20, 0x00, 0x41, ...encodeSigned(GATES_BASE | 0), 0x6a]),
+    ...[0x41, 0x00, 0x41, 0x00, 0x3a, 0x00, ...encodeUnsigned(CPL)],
+    ...[0x0f, 0x0b],
+  ];
+  const start =
+    "23 80 80 80 80 00 41 30 6b 22 04 24 80 80 80 80 00 02 40 02 40 02 40 02 40 02 40 02 40 02 40 41 00 2d 00 a0 06 0d 00";
+  return [editAt(bytes, code, start, { skip: 0, remove: 0, insert: prologue })];
+}
+
 function mainLoopEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
   const orInterpretOnly = [...loadWord(INTERPRET_ONLY), 0x72];
   return [
@@ -286,6 +321,22 @@ function mainLoopEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
       skip: 3,
       remove: 4,
       insert: [...loadWord(RUN_END), 0x20, 0x05, 0x6b],
+    }),
+  ];
+}
+
+/** Out of the main loop behind the chunk, and no look at the clock in front of it. */
+function chunkEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
+  return [
+    editAt(bytes, code, "49 0d 00 0b 0b 10 80 80 80 80 00 21 17 41 00 2d 00 a8 04 20 17 10 8c 80 80 80 00", {
+      skip: 5,
+      remove: 0,
+      insert: [0x44, 0, 0, 0, 0, 0, 0, 0, 0, 0x21, 0x02, 0x0c, 0x05],
+    }),
+    editAt(bytes, code, "6b 22 00 24 80 80 80 80 00 10 80 80 80 80 00 21 01 02 40 02 40 41 00 2d 00 e8 04", {
+      skip: 9,
+      remove: 6,
+      insert: [0x44, 0, 0, 0, 0, 0, 0, 0, 0],
     }),
   ];
 }

@@ -10,6 +10,7 @@ import {
   ES,
   FS,
   GS,
+  IS_32,
   SEGMENT_ACCESS,
   SEGMENT_BASE,
   SEGMENT_IS_NULL,
@@ -19,6 +20,7 @@ import {
   SELECTOR_USER_CODE,
   SELECTOR_USER_DATA,
   SS,
+  STACK_SIZE_32,
   STATE_FLAGS,
   TR,
 } from "./layout.ts";
@@ -27,7 +29,14 @@ import { ACCESS_USER_CODE, ACCESS_USER_DATA, TEB_LIMIT, writeTebDescriptor } fro
 const STATE_32_BIT_RING_3 = 0b0111;
 const STATE_FLAT = 0b1000;
 
-/** CS and SS as ring 3 has them: a trap has put ring 0's there. */
+/** Whether CS and SS are those of ring 3: the guest can load another segment into SS, until its next trap. */
+export function hasUserSegments(engine: Engine): boolean {
+  const { u16 } = engine;
+  const selectors = SEGMENT_SELECTOR >>> 1;
+  return u16[selectors + CS] === SELECTOR_USER_CODE && u16[selectors + SS] === SELECTOR_USER_DATA;
+}
+
+/** CS and SS as ring 3 has them, and what follows from all segments. */
 export function enterUserSegments(engine: Engine): void {
   const { u8, u16, i32 } = engine;
   const selectors = SEGMENT_SELECTOR >>> 1;
@@ -43,6 +52,8 @@ export function enterUserSegments(engine: Engine): void {
   i32[(SEGMENT_LIMIT >>> 2) + CS] = -1;
   i32[(SEGMENT_LIMIT >>> 2) + SS] = -1;
   const flat = u8[SEGMENT_IS_NULL + DS] === 0 && i32[bases + DS] === 0;
+  u8[IS_32] = 1;
+  u8[STACK_SIZE_32] = 1;
   u8[STATE_FLAGS] = flat ? STATE_32_BIT_RING_3 | STATE_FLAT : STATE_32_BIT_RING_3;
 }
 

@@ -3,8 +3,8 @@
  *
  * Invariants:
  * - The page is mapped for ring 0 only; a guest's access to it faults like any other.
- * - Every interrupt gate leads to {@link GATES_BASE} + vector, where nothing is mapped. The main loop leaves as soon
- *   as the gate has been taken, so nothing is ever executed there.
+ * - A trap is noted, not taken: see `patch.ts`. Every interrupt gate leads to {@link GATES_BASE} + vector, where nothing
+ *   is mapped, should one be taken after all.
  * - Ring 3 may raise 3, 4, 0x2d and 0x2e by `int n`; any other gate answers #GP(n * 8 + 2).
  * - No descriptor that a guest's selector can reach is a gate, a task or a ring-0 segment that ring 3 may load. That
  *   includes the local descriptor table: v86 looks a selector of it up even when the table is empty, at whatever its
@@ -15,7 +15,6 @@
  * Not done by v86: the trap flag (see `cpu.ts`), no-execute, segment limits, alignment checks, debug registers.
  */
 import { SUPERVISOR_BASE } from "../abi/processor.ts";
-import { assert } from "../rtl/assert.ts";
 import type { Engine } from "./engine.ts";
 import {
   CPL,
@@ -32,13 +31,13 @@ import {
   IDT_OFFSET,
   IDTR_OFFSET,
   IDTR_SIZE,
-  INSTRUCTION_POINTER,
   IN_HLT,
   IS_32,
   LDTR,
   LDT_OFFSET,
   PAGE_SIZE,
   PROTECTED_MODE,
+  REGISTERS,
   SEGMENT_BASE,
   SEGMENT_IS_NULL,
   SEGMENT_LIMIT,
@@ -55,18 +54,23 @@ import {
   SUPERVISOR_PAGE_TABLE,
   SYSENTER_CS,
   TR,
+  TRAP_EFLAGS,
+  TRAP_EIP,
+  TRAP_ERROR_CODE,
+  TRAP_VECTOR,
   TSS_BYTES,
   TSS_OFFSET,
   TSS_SIZE_32,
 } from "./layout.ts";
 
 const PTE_PRESENT_WRITE = 0x003;
+/** Set from the start, so that the tables stay as they are whether the processor looks at them or not. */
+const PTE_ACCESSED = 0x20;
+const PTE_DIRTY = 0x40;
 const PTE_GLOBAL = 0x100;
 /** Page-directory entry for the last 4 MiB: present, writable, ring 0 only. */
-export const SUPERVISOR_PDE: number = SUPERVISOR_PAGE_TABLE | PTE_PRESENT_WRITE;
+export const SUPERVISOR_PDE: number = SUPERVISOR_PAGE_TABLE | PTE_PRESENT_WRITE | PTE_ACCESSED;
 
-/** Vectors for which the processor pushes an error code. */
-const ERROR_CODE_VECTORS = (1 << 8) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13) | (1 << 14) | (1 << 17);
 const USER_VECTORS: ReadonlySet<number> = new Set([3, 4, 0x2d, 0x2e]);
 
 const ACCESS_KERNEL_CODE = 0x9b;
@@ -105,7 +109,7 @@ export function buildSupervisor(engine: Engine): void {
   ramI32[tss + 2] = SELECTOR_KERNEL_DATA;
   ramI32[tss + 25] = TSS_BYTES << 16;
   for (let vector = 0; vector < 256; vector++) writeGate(engine, vector);
-  ramI32[SUPERVISOR_PAGE_TABLE >>> 2] = SUPERVISOR_PAGE | PTE_PRESENT_WRITE | PTE_GLOBAL;
+  ramI32[SUPERVISOR_PAGE_TABLE >>> 2] = SUPERVISOR_PAGE | PTE_PRESENT_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_GLOBAL;
 
   i32[CR0 >>> 2] = CR0_PAGING_PROTECT;
   i32[CR4 >>> 2] = CR4_VALUE;
@@ -177,17 +181,12 @@ export interface TrapFrame {
   eflags: number;
 }
 
-/** Reads the frame that the processor pushed when it went through a gate. */
+/** Reads what the processor noted when it trapped. */
 export function readTrapFrame(engine: Engine, frame: TrapFrame): void {
-  const { i32, ramI32 } = engine;
-  const vector = (i32[INSTRUCTION_POINTER >>> 2] ?? 0) - (GATES_BASE | 0);
-  assert(vector >= 0 && vector < 256, "ring 0 is entered through a gate only");
-  const stack = (i32[(64 >>> 2) + ESP] ?? 0) - (SUPERVISOR_BASE | 0);
-  let word = (SUPERVISOR_PAGE + stack) >>> 2;
-  const hasErrorCode = vector < 32 && ((ERROR_CODE_VECTORS >>> vector) & 1) !== 0;
-  frame.vector = vector;
-  frame.errorCode = hasErrorCode ? (ramI32[word++] ?? 0) : 0;
-  frame.eip = (ramI32[word] ?? 0) >>> 0;
-  frame.eflags = ramI32[word + 2] ?? 0;
-  frame.esp = (ramI32[word + 3] ?? 0) >>> 0;
+  const { i32 } = engine;
+  frame.vector = i32[TRAP_VECTOR >>> 2] ?? 0;
+  frame.errorCode = i32[TRAP_ERROR_CODE >>> 2] ?? 0;
+  frame.eip = (i32[TRAP_EIP >>> 2] ?? 0) >>> 0;
+  frame.eflags = i32[TRAP_EFLAGS >>> 2] ?? 0;
+  frame.esp = (i32[(REGISTERS >>> 2) + ESP] ?? 0) >>> 0;
 }
