@@ -57,7 +57,7 @@ import {
 export const EXPECTED_SHA256 = "aa0d0e149d6b60063b85de4871e78505637ce92821e14a9f9802c4008ba2336e";
 
 /** Names this patch in caches; changes whenever its output does. */
-export const PATCH_VERSION = "2";
+export const PATCH_VERSION = "3";
 
 const KEPT_EXPORTS: ReadonlySet<string> = new Set([
   "memory",
@@ -79,10 +79,11 @@ const KEPT_EXPORTS: ReadonlySet<string> = new Set([
 ]);
 
 const GET_EFLAGS = 2512;
+/** Instructions interpreted in a page before it is compiled, and compiled again with new entries; v86 has ten times that. */
+const HOT_PAGE = 20_000;
 const EXPORT_FUNCTION = 0;
 const EXPORT_TABLE = 1;
 const EXPORT_GLOBAL = 3;
-
 interface Edit {
   readonly at: number;
   readonly remove: number;
@@ -148,7 +149,7 @@ function readExports(original: Uint8Array, section: WasmSection): WasmExport[] {
   return exports;
 }
 
-/** The kept exports, the directory, and the stack pointer, which a panic leaves where it happened to be. */
+/** The kept exports, the directory, and the stack pointer, which a panic may move. */
 function trimmedExports(exports: readonly WasmExport[]): Uint8Array {
   const kept = exports.filter((entry) => KEPT_EXPORTS.has(entry.name));
   assert(kept.length === KEPT_EXPORTS.size, "v86.wasm exports every function that the processor calls");
@@ -365,12 +366,12 @@ function prefixEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
 function generatorEdits(bytes: Uint8Array, code: WasmSection): Edit[] {
   const limits = findPattern(bytes, hex("42 a3 8d 06"), code.start, code.end);
   assert(limits.length === 2, "the compiler emits the loop limit in two places");
+  const hotPage = { skip: 3, remove: 3, insert: encodeSigned(HOT_PAGE) };
   return [
+    editAt(bytes, code, "20 03 41 c0 9a 0c 49 0d 00 20 11 a7", hotPage),
     ...limits.map((at) => ({ at, remove: 4, insert: [0x42, ...encodeSigned(JIT_LOOP_LIMIT)] })),
-    // The compiler is about to emit "counter += instructions of this block"; local 5 holds the block's address. The
-    // constant becomes tag | (address & 0xfff) << 16 | instructions, for `generated.ts` to take apart.
-    // Every loop head becomes an entry of the module, where a run can be resumed. They would all become entries sooner
-    // or later, as runs end at them, but each with another compilation of the whole page.
+    // The constant in "counter += instructions" becomes tag | (address & 0xfff) << 16 | instructions: see `generated.ts`.
+    // Every loop head is an entry of the module, as it would become by and by, each time with another compilation.
     editAt(bytes, code, "41 d8 00 6a 20 05 41 cc 00 6a 10 90 9b 80 80 00 20 21 41 08 76", {
       skip: 16,
       remove: 0,
