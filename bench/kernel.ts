@@ -41,7 +41,7 @@ function further(context: Context, name: string, run: ProgramRun, target: number
     return sum;
   };
   const samples = repeated(context, name, several);
-  return figureOf(name, "ms", samples, target === null ? null : atMost(target), (ms) => ms / FURTHER);
+  return figureOf(name, "ms", samples, atMost(target), (ms) => ms / FURTHER);
 }
 
 function together(first: Duration, second: Duration): Duration {

@@ -39,6 +39,8 @@ export function findCaller(k: Kernel, process: EProcess, site: CallSite, imports
     const slot = calledSlot(user.begin(), address);
     return slot === null || user.faulted ? null : withApi(address, imports?.nameAt(slot - base));
   };
+  const direct = inProgram(site.fallback);
+  if (direct !== null) return direct;
   const followed = followFrames(user, site, inProgram);
   if (followed === "all libraries") return { address: 0, outsideProgram: true };
   return followed ?? scanStack(user, site, inProgram) ?? { address: site.fallback };
