@@ -19,6 +19,7 @@ import { PspTerminateThreadByPointer } from "../../../src/ps/kill.ts";
 import { PsSetCreateProcessNotifyRoutine, PsSetCreateThreadNotifyRoutine } from "../../../src/ps/notify.ts";
 import type { EThread } from "../../../src/ps/objects.ts";
 import type { KernelEvent } from "../../../src/sim/record.ts";
+import { answer, debugged, expectEvent, pass } from "../../support/debugger.ts";
 import { createPort, messagesOf } from "../../support/port.ts";
 import {
   ended,
@@ -71,13 +72,15 @@ const ORDER = {
   "the thread no longer counts": "E10",
   "no thread can be created": "E11",
   "the process has its exit status": "E12",
+  "the debugger has heard of the death": "E17",
+  // Set for the debugger, and again at E34.
+  "the process has its exit time": "E17",
   "the server has heard of the death": "E21",
   "win32k has released the thread": "E23",
   "win32k has released the process": "E24",
   "the mutant is abandoned": "E29",
   "LPC is refused": "E31",
   "the thread has its exit status": "E32",
-  "the process has its exit time": "E34",
   "the process is exiting": "X1",
   "the process notify routine has run": "X2",
   "the handles are closed": "E38",
@@ -140,6 +143,7 @@ function* becomeSubject(subject: Subject): Script<void> {
       "the thread no longer counts": () => process.activeThreads === 0,
       "no thread can be created": () => (process.flags & PSF_PROCESS_DELETE) !== 0,
       "the process has its exit status": () => process.exitStatus !== STATUS_PENDING,
+      "the debugger has heard of the death": said("the debugger has heard of the death"),
       "the server has heard of the death": () => messagesOf(port).length > 0,
       "win32k has released the thread": said("win32k has released the thread"),
       "win32k has released the process": said("win32k has released the process"),
@@ -164,14 +168,18 @@ function* becomeSubject(subject: Subject): Script<void> {
   yield* sleepForever();
 }
 
-test("the effects of a last thread's exit come in order: E8 < E21 < E29 < E32 < E35 < E38 < E43 < E46 < E47", () => {
+test("the effects of a last thread's exit come in order: E8 < E17 < E21 < E29 < E35 < E38 < E46 < E47", () => {
   const subject = new Subject();
   play(
     function* () {
       yield* nt.call((k) => register(k, subject));
-      const child = yield* spawn(() => becomeSubject(subject));
+      const child = yield* debugged(() => becomeSubject(subject));
+      yield* pass(child.debug, "create-process");
       yield* settle();
       yield* nt.NtTerminateThread(child.thread, 5);
+      const change = yield* expectEvent(child.debug, "exit-process");
+      subject.said.add("the debugger has heard of the death");
+      yield* answer(child.debug, change);
       yield* ended(child.handle);
     },
     { see: subject.see },
@@ -212,12 +220,17 @@ test("the exit of a thread that is not the last touches nothing of its process",
   expect(subject.firstSeen).toEqual(ofThread.map((fact) => [fact, ORDER[fact]]));
 });
 
-test("those who wait learn of a death in order: server, owner of the abandoned mutant, process, last thread", () => {
+test("all observers learn of a death in order: notify routine, debugger, server, mutant, process, last thread", () => {
   const log: string[] = [];
   play(function* () {
     const mutant = must(yield* nt.NtCreateMutant(false, "shared"));
     const server = yield* createPort();
-    const child = yield* spawn(function* () {
+    yield* nt.call((k) =>
+      PsSetCreateThreadNotifyRoutine(k, function* (_k, pid, _tid, create) {
+        if (!create && pid === child.id) log.push("notified");
+      }),
+    );
+    const child = yield* debugged(function* () {
       const own = must(yield* nt.NtCreateMutant(false, "shared"));
       yield* nt.NtWaitForSingleObject(own);
       yield* lpc.NtRegisterThreadTerminatePort(
@@ -226,6 +239,7 @@ test("those who wait learn of a death in order: server, owner of the abandoned m
       yield* openSilentWitness(log, "handle closed");
       yield* sleepForever();
     });
+    yield* pass(child.debug, "create-process");
     yield* settle();
     const waiters: number[] = [];
     const listen = function* (name: string, wait: () => Script<unknown>) {
@@ -244,11 +258,18 @@ test("those who wait learn of a death in order: server, owner of the abandoned m
     yield* waitFor("process", child.handle, STATUS_SUCCESS);
     yield* waitFor("mutant", mutant, STATUS_ABANDONED_WAIT_0);
     yield* listen("server", () => lpc.NtReplyWaitReceivePort(server.handle));
+    const listener = yield* start(function* () {
+      const change = yield* expectEvent(child.debug, "exit-process");
+      log.push("debugger");
+      yield* answer(child.debug, change);
+    });
+    waiters.push(listener.handle);
     yield* settle();
-    yield* nt.NtTerminateProcess(child.handle, 5);
+    // Not the process: who kills one that is debugged closes its handles at once (NP12).
+    yield* nt.NtTerminateThread(child.thread, 5);
     for (const waiter of waiters) yield* joined(waiter);
   });
-  expect(log).toEqual(["handle closed", "server", "mutant", "process", "thread"]);
+  expect(log).toEqual(["notified", "debugger", "handle closed", "server", "mutant", "process", "thread"]);
 });
 
 test("deps 31.9: whoever sees the process signaled finds its handles closed and its threads' statuses final", () => {
