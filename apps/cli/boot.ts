@@ -23,7 +23,7 @@ import { usedParts } from "./parts.ts";
 import { loadProcessor, reloadOptimised } from "./processor.ts";
 import { notRunnable, type Program } from "./program.ts";
 import { kernelDebugger, requireTerminal } from "./kerneldebugger.ts";
-import { errorCode, Output } from "./output.ts";
+import { errorCode } from "./output.ts";
 import type { RunOptions } from "./runoptions.ts";
 import { cacheRoot } from "./setup-directory.ts";
 import type { Environment as HostEnvironment } from "./setup-process.ts";
@@ -68,7 +68,7 @@ function machineOptions(
     ...(options.memoryMiB === null ? {} : { memoryBytes: options.memoryMiB * 2 ** 20 }),
     limits: limitsOf(options),
     errata: options.errata,
-    ...debuggerOf(options.kernelDebugger),
+    ...debuggerOf(options.kernelDebugger, streams.say),
     stdout: streams.stdout,
     stderr: streams.stderr,
     record: streams.record,
@@ -77,16 +77,13 @@ function machineOptions(
   };
 }
 
-/** Its messages go to standard error, as all our text does. */
-function debuggerOf(kind: RunOptions["kernelDebugger"]): Pick<MachineOptions, "kernelDebugger"> {
+function debuggerOf(
+  kind: RunOptions["kernelDebugger"],
+  say: GuestStreams["say"],
+): Pick<MachineOptions, "kernelDebugger"> {
   if (kind === null) return {};
   if (kind === "ask") requireTerminal();
-  const err = new Output(2);
-  return {
-    kernelDebugger: kernelDebugger(kind, (text) => {
-      err.text(text);
-    }),
-  };
+  return { kernelDebugger: kernelDebugger(kind, say) };
 }
 
 function makeEnvironment(userMode: "builtin" | WindowsFiles): Environment {

@@ -46,6 +46,8 @@ export interface GuestStreams {
   readonly record: RecordSink;
   /** Takes the fine-grained events; null if nobody wants them. */
   readonly trace: RecordSink | null;
+  /** Says something of ours in the middle of the run, behind what the guest has written so far. */
+  readonly say: (text: string) => void;
   /** Called when the kernel has booted; null if nobody wants to look on. */
   readonly observe: ((k: Kernel) => void) | null;
 }
@@ -87,7 +89,11 @@ export async function run(options: RunOptions, streams: Streams, host: RunHost =
     const input = lazily(() => interruption.whileDeaf(host.readInput));
     const sinks = recordSinks(builder, trace, program.name);
     const observe = options.check ? await host.loadCheck() : null;
-    const connections = { stdin: input, stdout: guest.stdout, stderr: guest.stderr, ...sinks, observe };
+    const say = (text: string): void => {
+      guest.flush();
+      streams.err.text(text);
+    };
+    const connections = { stdin: input, stdout: guest.stdout, stderr: guest.stderr, say, ...sinks, observe };
     machine = scenario?.boot(connections) ?? (await host.boot(options, program, connections));
     driven = await driveToEnd(machine, options, host, interruption, guest);
   } finally {

@@ -2,6 +2,7 @@
  * Scenarios on the command line: finding them and their errata by name, and running one like a program. Loaded only when
  * somebody names a scenario or an erratum.
  */
+import { existsSync } from "node:fs";
 import { findScenario, knownErrata } from "../../src/scenario/registry.ts";
 import { startScenario } from "../../src/scenario/run.ts";
 import type { GuestStreams, RunningMachine } from "./command-run.ts";
@@ -23,7 +24,7 @@ export function findScenarioProgram(options: Pick<RunOptions, "program" | "errat
   refuseUnknownErrata(options.errata);
   const scenario = findScenario(options.program);
   if (scenario === null) {
-    if (!namesScenario(options.program)) return null;
+    if (!namesScenario(options.program) || existsSync(options.program)) return null;
     throw new CliFailure(ExitStatus.NotFound, `no such scenario: ${options.program}`, [
       "rundown scenarios lists them.",
     ]);

@@ -180,7 +180,10 @@ export const STEPS = {
   E25: { routine: "PspExitThread", meaning: "stop the machine if the kernel stack is locked" },
   E26: { routine: "PspExitThread", meaning: "cancel the thread's I/O and wait for it" },
   E27: { routine: "PspExitThread", meaning: "cancel its timers" },
-  E28: { routine: "PspExitThread", meaning: "registry notifications" },
+  E28: {
+    routine: "PspExitThread",
+    meaning: "registry notifications, of which there are none: NtNotifyChangeKey is not implemented",
+  },
   E29: { routine: "PspExitThread", meaning: "abandon its mutants" },
   E30: {
     routine: "PspExitThread",

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { ExitStatus } from "../../apps/cli/exitstatus.ts";
-import { Output } from "../../apps/cli/output.ts";
 import { perform } from "../../apps/cli/perform.ts";
 import { Costs } from "../support/costs.ts";
 import { randomDamage, soundPrograms, systematicDamage } from "../support/damage.ts";
+import { keptStreams } from "../support/outputs.ts";
 import { randomFrom } from "../support/random.ts";
 
 const LONGEST_MS = 1000;
@@ -19,18 +19,10 @@ const folder = mkdtempSync(join(tmpdir(), "rundown-spoilt-"));
 const path = join(folder, "spoilt.exe");
 afterAll(() => rmSync(folder, { recursive: true }));
 
-class Kept extends Output {
-  written = "";
-
-  override write(bytes: Uint8Array): void {
-    this.written += new TextDecoder("latin1").decode(bytes);
-  }
-}
-
 /** @returns true if the file was refused */
 async function give(file: Uint8Array, costs: Costs): Promise<boolean> {
   writeFileSync(path, file);
-  const streams = { out: new Kept(1), err: new Kept(2) };
+  const streams = keptStreams();
   const status = await costs.measureSlowly(() => perform([...OPTIONS, path], streams));
   const said = streams.err.written;
   expect(said).not.toMatch(/\n +at |internal error/u);

@@ -190,6 +190,15 @@ describe("a run", () => {
     expect(read("out")).toBe("last words");
   });
 
+  it("says what it has to say meanwhile behind what the guest has written", async () => {
+    const during = (streams: GuestStreams): void => {
+      say("guest\n")(streams);
+      streams.say("KD: question\n");
+    };
+    await runScript({ during }, { json: "-" });
+    expect(read("err")).toMatch(/^guest\nKD: question\n/u);
+  });
+
   it("asks for the wait graph only after a deadlock", async () => {
     const waitGraph = () => {
       throw new Error("nobody is deadlocked");

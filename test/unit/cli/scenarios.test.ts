@@ -1,35 +1,21 @@
 /** Scenarios and errata on the command line. */
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { Output } from "../../../apps/cli/output.ts";
+import { expect, test } from "vitest";
 import { perform } from "../../../apps/cli/perform.ts";
+import { keptStreams } from "../../support/outputs.ts";
 
 const D02 = "d02-kill-lost-by-suspended-killer";
 const SENTENCE = "the second killer is told that the victim is dying, and the victim runs on without any kill";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
-let folder = "";
-let out = new Output(1);
-let err = new Output(2);
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "rundown-scenarios-"));
-  out = new Output(openSync(join(folder, "out"), "a"));
-  err = new Output(openSync(join(folder, "err"), "a"));
-});
-afterEach(() => {
-  closeSync(out.descriptor);
-  closeSync(err.descriptor);
-  rmSync(folder, { recursive: true });
-});
-
 async function rundown(...argv: string[]): Promise<{ status: number; out: string; err: string }> {
-  const status = await perform(argv, { out, err });
-  const read = (name: string): string => readFileSync(join(folder, name), "utf8");
-  return { status, out: read("out"), err: read("err") };
+  const streams = keptStreams();
+  const status = await perform(argv, streams);
+  return { status, out: streams.out.written, err: streams.err.written };
 }
 
 test("a scenario is run like a program, and ends with 121 when its violation is seen", async () => {
@@ -89,4 +75,18 @@ test("a defect is shown with its erratum and without", async () => {
 
 test("defects ends with 1 when there is nothing to show", async () => {
   expect((await rundown("defects", "D99", "--json")).status).toBe(1);
+});
+
+test("a program whose name looks like a scenario's is a program all the same", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rundown-scenarios-"));
+  const path = join(folder, "d99-tool");
+  const before = process.cwd();
+  writeFileSync(path, readFileSync(join(root, "samples/native/exit-return.exe")));
+  try {
+    process.chdir(folder);
+    expect((await rundown("run", "d99-tool")).status).toBe(7);
+  } finally {
+    process.chdir(before);
+    rmSync(folder, { recursive: true });
+  }
 });
